@@ -1,0 +1,1 @@
+//! Generators and templates: sets and a world snapshot to elements and problems. Pure

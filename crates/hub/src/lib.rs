@@ -1,0 +1,1 @@
+//! The hub: fleet repository, expansion, desired state, sessions, enrolment, fleet API

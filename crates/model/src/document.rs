@@ -1,0 +1,172 @@
+//! Documents: from YAML or JSON text to resources, with errors that name file, field and fix.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::application::Application;
+use crate::cluster::Cluster;
+use crate::set::ApplicationSet;
+use crate::suggest;
+use crate::yaml;
+
+/// The only API version of native documents.
+pub const API_VERSION: &str = "muster.dev/v1alpha1";
+const KINDS: [&str; 3] = ["ApplicationSet", "Application", "Cluster"];
+
+/// The most bytes of one file of documents, and the most documents in it.
+pub const LIMITS: yaml::Limits = yaml::Limits::new(4 << 20, 10_000);
+
+/// A resource of the fleet, read from a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resource {
+    ApplicationSet(ApplicationSet),
+    Application(Application),
+    Cluster(Cluster),
+}
+
+impl Resource {
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ApplicationSet(_) => "ApplicationSet",
+            Self::Application(_) => "Application",
+            Self::Cluster(_) => "Cluster",
+        }
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::ApplicationSet(set) => set.metadata.name.as_str(),
+            Self::Application(application) => application.metadata.name.as_str(),
+            Self::Cluster(cluster) => cluster.metadata.name.as_str(),
+        }
+    }
+
+    /// The document again, with `apiVersion` and `kind`.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let body = match self {
+            Self::ApplicationSet(set) => serde_json::to_value(set),
+            Self::Application(application) => serde_json::to_value(application),
+            Self::Cluster(cluster) => serde_json::to_value(cluster),
+        };
+        let mut document = Map::new();
+        document.insert("apiVersion".to_owned(), API_VERSION.into());
+        document.insert("kind".to_owned(), self.kind().into());
+        if let Value::Object(body) = body.expect("resources are expressible in JSON") {
+            document.extend(body);
+        }
+        Value::Object(document)
+    }
+}
+
+/// Why one document is not a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DocumentError {
+    #[error(transparent)]
+    Yaml(#[from] yaml::YamlError),
+    #[error("document {index} is not a mapping")]
+    NotAMapping { index: usize },
+    #[error("document {index} has no {field}")]
+    Missing { index: usize, field: &'static str },
+    #[error("document {index}: apiVersion {version:?} is not known; write {API_VERSION:?}")]
+    ApiVersion { index: usize, version: String },
+    #[error("document {index}: {message}")]
+    Kind { index: usize, message: String },
+    #[error("{kind} {name}: {path}: {message}")]
+    Field { kind: &'static str, name: String, path: String, message: String },
+}
+
+/// Reads all documents of a file. One that is wrong hides none of the others.
+#[must_use]
+pub fn read(text: &[u8]) -> (Vec<Resource>, Vec<DocumentError>) {
+    let documents = match yaml::read(text, LIMITS) {
+        Ok(documents) => documents,
+        Err(error) => return (Vec::new(), vec![error.into()]),
+    };
+    let (mut resources, mut errors) = (Vec::new(), Vec::new());
+    for (index, document) in documents.into_iter().enumerate() {
+        match resource(index + 1, document) {
+            Ok(resource) => resources.push(resource),
+            Err(error) => errors.push(error),
+        }
+    }
+    (resources, errors)
+}
+
+/// Reads one document; `index` counts from 1 and is for messages.
+///
+/// # Errors
+/// When the kind or version is unknown, or any field is.
+pub fn resource(index: usize, document: Value) -> Result<Resource, DocumentError> {
+    let Value::Object(mut body) = document else {
+        return Err(DocumentError::NotAMapping { index });
+    };
+    let mut take = |field| match body.remove(field) {
+        Some(Value::String(text)) => Ok(text),
+        _ => Err(DocumentError::Missing { index, field }),
+    };
+    let version = take("apiVersion")?;
+    let kind = take("kind")?;
+    if version != API_VERSION {
+        return Err(DocumentError::ApiVersion { index, version });
+    }
+    match kind.as_str() {
+        "ApplicationSet" => {
+            let set: ApplicationSet = typed("ApplicationSet", body)?;
+            check_template(&set)?;
+            Ok(Resource::ApplicationSet(set))
+        }
+        "Application" => typed("Application", body).map(Resource::Application),
+        "Cluster" => typed("Cluster", body).map(Resource::Cluster),
+        _ => {
+            let message = suggest::unknown("kind", &kind, &KINDS);
+            Err(DocumentError::Kind { index, message })
+        }
+    }
+}
+
+fn typed<T: DeserializeOwned>(
+    kind: &'static str,
+    body: Map<String, Value>,
+) -> Result<T, DocumentError> {
+    let name = body.get("metadata").and_then(|metadata| metadata.get("name"));
+    let name = name.and_then(Value::as_str).unwrap_or("(no name)").to_owned();
+    serde_path_to_error::deserialize(Value::Object(body)).map_err(|error| DocumentError::Field {
+        kind,
+        name,
+        path: error.path().to_string(),
+        message: with_hint(&error.inner().to_string()),
+    })
+}
+
+/// A field that no application has is an error of the set, not of each of its elements. Values
+/// cannot be judged yet: a template may stand where a number will be.
+fn check_template(set: &ApplicationSet) -> Result<(), DocumentError> {
+    let tried: Result<Application, _> = serde_path_to_error::deserialize(&set.spec.template);
+    match tried {
+        Err(error) if error.inner().to_string().starts_with("unknown field") => {
+            Err(DocumentError::Field {
+                kind: "ApplicationSet",
+                name: set.metadata.name.to_string(),
+                path: format!("spec.template.{}", error.path()),
+                message: with_hint(&error.inner().to_string()),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Adds "did you mean" to serde's message about an unknown field.
+fn with_hint(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    match (message.starts_with("unknown field"), quoted.next()) {
+        (true, Some(word)) => match suggest::nearest(word, quoted) {
+            Some(name) => format!("{message}; did you mean `{name}`?"),
+            None => message.to_owned(),
+        },
+        _ => message.to_owned(),
+    }
+}

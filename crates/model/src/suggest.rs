@@ -1,0 +1,33 @@
+//! "Did you mean": the nearest known name to one that is unknown.
+
+/// The nearest of `known` to `word`, when it is near enough to be a likely slip of the finger.
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&word.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// The message for an unknown name: what it is, the nearest known one, and all that are known.
+#[must_use]
+pub fn unknown(what: &str, word: &str, known: &[&str]) -> String {
+    let hint = nearest(word, known.iter().copied())
+        .map(|name| format!("did you mean {name:?}? "))
+        .unwrap_or_default();
+    format!("unknown {what} {word:?}; {hint}known: {}", known.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_finds_its_name_and_a_stranger_none() {
+        let known = ["selector", "values", "template"];
+        assert_eq!(nearest("selecter", known), Some("selector"));
+        assert_eq!(nearest("zebra", known), None);
+    }
+}

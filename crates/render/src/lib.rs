@@ -1,0 +1,1 @@
+//! A tree and options to manifests: plain YAML, Kustomize, Helm, order, sandbox

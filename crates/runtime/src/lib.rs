@@ -1,0 +1,1 @@
+//! Process plumbing without a domain word: supervise, shutdown, clock, backoff, tls, telemetry

@@ -1,0 +1,1 @@
+//! Git: mirrors, fetch, trees at a commit, credentials. The only importer of gix

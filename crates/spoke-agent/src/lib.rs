@@ -1,0 +1,1 @@
+//! The spoke agent: session, source, render, reconcile, health, inventory, status
