@@ -19,4 +19,5 @@ pub mod set;
 pub mod status;
 pub mod suggest;
 pub mod tree;
+pub mod view;
 pub mod yaml;
