@@ -1,1 +1,0 @@
-//! What the project does to itself: test, tidy, codegen, tools, demo, bench
