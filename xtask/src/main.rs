@@ -9,6 +9,8 @@
 )]
 
 mod codegen;
+mod stopwatch;
+mod tools;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -25,11 +27,14 @@ struct Arguments {
 enum Command {
     /// Generate proto/src/generated from proto/muster/v1/*.proto
     Codegen(codegen::Arguments),
+    /// Build the pinned control-plane tools, or check those in MUSTER_TOOLS_DIR
+    Tools(tools::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Codegen(arguments) => codegen::run(&arguments),
+        Command::Tools(arguments) => tools::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
