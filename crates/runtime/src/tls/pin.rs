@@ -9,9 +9,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::{
-    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
-};
+use rustls::{DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use thiserror::Error;
 
@@ -93,8 +91,9 @@ impl ServerCertVerifier for PinnedVerifier {
     }
 }
 
+/// `Error::Other`, because it shows the message; the certificate errors would show a debug form.
 fn refused(error: PinError) -> Error {
-    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error))))
+    Error::Other(OtherError(Arc::new(error)))
 }
 
 /// The certificate with the pinned key, which must be a self-signed CA that is valid now.
