@@ -47,6 +47,7 @@ fn generate(proto: &Path) -> Result<String> {
         .context("the .proto files do not compile")?;
     let out = tempfile::tempdir().context("no temporary folder")?;
     tonic_prost_build::configure()
+        .build_transport(false) // Its `connect` would clash with the RPC; channels are ours.
         .emit_rerun_if_changed(false) // That is a build script's output; this is none.
         .out_dir(out.path())
         .compile_fds(descriptors)

@@ -82,8 +82,9 @@ impl VersionedApplication {
             return Err(BodyError::Version { announced, actual });
         }
         let reader = &mut serde_json::Deserializer::from_slice(body);
-        let application = serde_path_to_error::deserialize(reader)
-            .map_err(|error| BodyError::Malformed(format!("{}: {}", error.path(), error.inner())))?;
+        let application = serde_path_to_error::deserialize(reader).map_err(|error| {
+            BodyError::Malformed(format!("{}: {}", error.path(), error.inner()))
+        })?;
         Ok(Self { application: Arc::new(application), version: announced, body: body.into() })
     }
 

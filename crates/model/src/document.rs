@@ -21,7 +21,7 @@ pub const LIMITS: yaml::Limits = yaml::Limits::new(4 << 20, 10_000);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
     ApplicationSet(ApplicationSet),
-    Application(Application),
+    Application(Box<Application>),
     Cluster(Cluster),
 }
 
@@ -119,7 +119,7 @@ pub fn resource(index: usize, document: Value) -> Result<Resource, DocumentError
             check_template(&set)?;
             Ok(Resource::ApplicationSet(set))
         }
-        "Application" => typed("Application", body).map(Resource::Application),
+        "Application" => typed("Application", body).map(Box::new).map(Resource::Application),
         "Cluster" => typed("Cluster", body).map(Resource::Cluster),
         _ => {
             let message = suggest::unknown("kind", &kind, &KINDS);

@@ -208,8 +208,7 @@ mod tests {
     use serde_json::json;
 
     fn manifest(api_version: &str, kind: &str, name: &str) -> Manifest {
-        let value =
-            json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}});
+        let value = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}});
         Manifest::new(value).unwrap()
     }
 
@@ -239,7 +238,8 @@ mod tests {
     #[test]
     fn what_could_leave_a_url_path_is_refused() {
         for name in ["a/b", "..", "a?b", "a%2fb"] {
-            let value = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
+            let value =
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
             assert!(Manifest::new(value).is_err(), "{name}");
         }
     }

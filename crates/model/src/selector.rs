@@ -114,9 +114,7 @@ mod tests {
 
     #[test]
     fn operators_mean_what_kubernetes_means() {
-        let expression = |operator: &str, values: &[&str]| {
-            json!({"matchExpressions": [{"key": "env", "operator": operator, "values": values}]})
-        };
+        let expression = |operator: &str, values: &[&str]| json!({"matchExpressions": [{"key": "env", "operator": operator, "values": values}]});
         let prod = [("env", "prod")];
         assert!(selects(json!({}), &prod));
         assert!(selects(json!({"matchLabels": {"env": "prod"}}), &prod));

@@ -49,7 +49,7 @@ impl fmt::Display for Health {
 /// One application on one cluster, as its spoke sees it. The three levels of acknowledgement are
 /// apart: `accepted` is stored by the spoke, `applied` is in the cluster, `health` is its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ApplicationStatus {
     pub name: ApplicationName,
     /// The version that the spoke has persisted.
@@ -78,7 +78,7 @@ pub struct ApplicationStatus {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Condition {
     /// A stable CamelCase word, such as `RenderFailed`, `PruneParked` or `SharedResource`.
     pub kind: String,
@@ -87,7 +87,7 @@ pub struct Condition {
 
 /// One object of an application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ResourceStatus {
     pub object: ObjectKey,
     pub sync: SyncStatus,
@@ -100,7 +100,7 @@ pub struct ResourceStatus {
 
 /// One drift from detection to repair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Incident {
     /// Unique on its spoke: a report that is repeated is the same incident.
     pub id: u64,
