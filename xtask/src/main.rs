@@ -10,6 +10,7 @@
 
 mod codegen;
 mod stopwatch;
+mod tidy;
 mod tools;
 mod workspace;
 
@@ -27,6 +28,8 @@ struct Arguments {
 enum Command {
     /// Generate proto/src/generated from proto/muster/v1/*.proto
     Codegen(codegen::Arguments),
+    /// Check the rules that no compiler checks
+    Tidy(tidy::Arguments),
     /// Build the pinned control-plane tools, or check those in MUSTER_TOOLS_DIR
     Tools(tools::Arguments),
 }
@@ -34,6 +37,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Codegen(arguments) => codegen::run(&arguments),
+        Command::Tidy(arguments) => tidy::run(&arguments),
         Command::Tools(arguments) => tools::run(&arguments),
     };
     match outcome {
