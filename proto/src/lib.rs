@@ -10,7 +10,7 @@ pub mod session;
 
 /// Generated from `proto/muster/v1/*.proto`.
 #[rustfmt::skip]
-#[expect(clippy::all, clippy::allow_attributes, unreachable_pub, reason = "generated code")]
+#[expect(clippy::all, clippy::allow_attributes, reason = "generated code")]
 pub mod v1 {
     include!("generated/muster.v1.rs");
 }

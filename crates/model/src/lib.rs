@@ -16,6 +16,7 @@ pub mod name;
 pub mod problem;
 pub mod selector;
 pub mod set;
+pub mod settings;
 pub mod status;
 pub mod suggest;
 pub mod tree;

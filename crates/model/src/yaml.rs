@@ -32,6 +32,8 @@ const MAX_NODES: usize = 2_000_000;
 const MAX_ALIAS_BYTES: usize = 8 << 20;
 /// What one value costs beside its text.
 const NODE_BYTES: usize = 64;
+/// How many tabs after a colon are put right; each costs one more pass over the text.
+const MAX_TAB_REPAIRS: usize = 16;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// What a text may cost before it is refused. Depth, values and aliases have fixed bounds.
@@ -74,11 +76,67 @@ pub fn read(text: &[u8], limits: Limits) -> Result<Vec<Value>, YamlError> {
     if let Some(read) = json::read(text, limits) {
         return read;
     }
+    // The scanner refuses a tab between `:` and a word, which YAML and Kubernetes allow; it names
+    // the place, so the tab can be made a space there without touching any other tab.
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..MAX_TAB_REPAIRS {
+        match parse(&text, limits) {
+            Err(Failure::TabAfterColon { end, .. }) if text.as_bytes()[end - 1] == b'\t' => {
+                text.to_mut().replace_range(end - 1..end, " ");
+            }
+            other => return other.map_err(Failure::into_error),
+        }
+    }
+    parse(&text, limits).map_err(Failure::into_error)
+}
+
+/// Why `parse` gave up.
+enum Failure {
+    Final(YamlError),
+    /// `end` is the byte after the tab.
+    TabAfterColon {
+        line: usize,
+        end: usize,
+    },
+}
+
+impl From<YamlError> for Failure {
+    fn from(error: YamlError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl Failure {
+    fn into_error(self) -> YamlError {
+        match self {
+            Self::Final(error) => error,
+            Self::TabAfterColon { line, .. } => {
+                YamlError::at(line, "a tab stands after ':'; put a space there")
+            }
+        }
+    }
+
+    fn of_scan(error: &ScanError, text: &str) -> Self {
+        let line = error.marker().line();
+        match error.info() {
+            // The scanner's own bound on nested brackets, which it may meet while it looks ahead.
+            "recursion limit exceeded" => too_deep(line).into(),
+            "':' must be followed by a valid YAML whitespace" => {
+                let end = text.char_indices().nth(error.marker().index());
+                let end = end.map_or(text.len(), |(byte, _)| byte);
+                Self::TabAfterColon { line, end: end.max(1) }
+            }
+            info => YamlError::at(line, info.trim_end_matches('.')).into(),
+        }
+    }
+}
+
+fn parse(text: &str, limits: Limits) -> Result<Vec<Value>, Failure> {
     let mut documents = Documents { done: Vec::new(), limit: limits.documents };
     let mut builder = Builder::default();
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
-        let (event, span) = event.map_err(|error| syntax(&error))?;
+        let (event, span) = event.map_err(|error| Failure::of_scan(&error, text))?;
         let line = span.start.line();
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
@@ -382,15 +440,6 @@ fn cost(value: &Value) -> Cost {
         _ => {}
     }
     sum
-}
-
-fn syntax(error: &ScanError) -> YamlError {
-    let line = error.marker().line();
-    match error.info() {
-        // The scanner's own bound on nested brackets, which it may meet while it looks ahead.
-        "recursion limit exceeded" => too_deep(line),
-        info => YamlError::at(line, info.trim_end_matches('.')),
-    }
 }
 
 fn too_deep(line: usize) -> YamlError {

@@ -210,6 +210,9 @@ pub(super) fn number_value(number: f64) -> Result<Value, String> {
 #[expect(clippy::cast_possible_truncation, reason = "keys are printed in single precision there")]
 fn float_key(number: f64) -> String {
     let single = number as f32;
+    if single.is_infinite() {
+        return if number > 0.0 { ".inf" } else { "-.inf" }.to_owned();
+    }
     let scientific = format!("{single:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();

@@ -63,8 +63,8 @@ fn plain_words_and_numbers_are_those_of_yaml_1_1() {
 
 #[test]
 fn keys_become_text_as_in_kubernetes() {
-    let text = "n: 3\n1.5: a\n0755: b\n'x': c\n1e6: d\ntrue: e\n? f\n: g\n";
-    let value = json!({"false": 3, "1.5": "a", "493": "b", "x": "c", "1e+06": "d", "true": "e",
+    let text = "n: 3\n1.5: a\n0755: b\n'x': c\n1e6: d\n9e90: i\ntrue: e\n? f\n: g\n";
+    let value = json!({"false": 3, "1.5": "a", "493": "b", "x": "c", "1e+06": "d", ".inf": "i", "true": "e",
         "f": "g"});
     assert_eq!(one(text), value);
 }
@@ -100,6 +100,14 @@ fn block_scalars_tabs_and_indentless_lists_are_read() {
     let text = "a: |\n  x\n  \ty\nb: >-\n  one\n  two\nc:\n- 1\n-\t2\nd: {\n  \"e\": 1\n  }\n";
     let value = json!({"a": "x\n\ty\n", "b": "one two", "c": [1, 2], "d": {"e": 1}});
     assert_eq!(one(text), value);
+}
+
+#[test]
+fn a_tab_after_a_colon_is_read_as_kubernetes_does() {
+    let text = "ä: 1\na:\tb\nc:\t\td\ntext: |\n  x:\ty\n";
+    assert_eq!(one(text), json!({"ä": 1, "a": "b", "c": "d", "text": "x:\ty\n"}));
+    let many: Vec<_> = (0..40).map(|n| format!("k{n}:\tv")).collect();
+    assert_eq!(error(&many.join("\n")), "line 17: a tab stands after ':'; put a space there");
 }
 
 #[test]
