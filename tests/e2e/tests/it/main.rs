@@ -1,1 +1,5 @@
+//! Black-box tests of Muster on real control planes, and of the harness that runs them.
+//!
+//! They need the tools of `cargo xtask tools` and the built binaries; `cargo xtask test` sees to both.
 
+mod harness;
