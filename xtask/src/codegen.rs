@@ -17,7 +17,7 @@ const HEADER: &str =
 pub(crate) struct Arguments {
     /// Write nothing; fail when the committed code is stale
     #[arg(long)]
-    check: bool,
+    pub(crate) check: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {

@@ -10,11 +10,14 @@
 
 mod codegen;
 mod stopwatch;
+mod test;
 mod tidy;
 mod tools;
 mod workspace;
 
 use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -30,15 +33,27 @@ enum Command {
     Codegen(codegen::Arguments),
     /// Check the rules that no compiler checks
     Tidy(tidy::Arguments),
+    /// Run all checks and tests, as CI does
+    Test(test::Arguments),
     /// Build the pinned control-plane tools, or check those in MUSTER_TOOLS_DIR
     Tools(tools::Arguments),
+    /// Become another program that dies with this one; see e2e::guard
+    #[command(hide = true)]
+    Guard {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        program: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
+    // Not the path of this program: a build that it starts may replace the file.
+    e2e::guard::set_launcher(PathBuf::from("/proc/self/exe"), &["guard"]);
     let outcome = match Arguments::parse().command {
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::Tidy(arguments) => tidy::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Tools(arguments) => tools::run(&arguments),
+        Command::Guard { program } => return e2e::guard::exec(&program),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,7 +18,7 @@ use std::path::Path;
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Only these; default: all of them
-    tools: Vec<String>,
+    pub(crate) tools: Vec<String>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {

@@ -2,10 +2,9 @@
 
 use super::policy::{self, Policy};
 use crate::workspace;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 /// One target, so that the answer does not depend on the machine. The same one as in `deny.toml`.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -48,7 +47,7 @@ struct Node {
 
 pub(crate) fn check() -> Result<Vec<String>> {
     let policy = policy::read()?;
-    let metadata: Metadata = serde_json::from_str(&cargo(&[
+    let metadata: Metadata = serde_json::from_str(&workspace::cargo(&[
         "metadata",
         "--format-version=1",
         "--locked",
@@ -56,7 +55,7 @@ pub(crate) fn check() -> Result<Vec<String>> {
         TARGET,
     ])?)
     .context("cargo metadata printed something else")?;
-    let tree = cargo(&[
+    let tree = workspace::cargo(&[
         "tree",
         "--workspace",
         "--locked",
@@ -70,16 +69,6 @@ pub(crate) fn check() -> Result<Vec<String>> {
     findings.extend(impure(&metadata));
     findings.extend(doubles(&policy, &versions(&tree)));
     Ok(findings)
-}
-
-fn cargo(arguments: &[&str]) -> Result<String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo).args(arguments).current_dir(workspace::root()).output()?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("cargo {} failed: {}", arguments.join(" "), said.trim());
-    }
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Crate name to the names of the crates that depend on it directly.
