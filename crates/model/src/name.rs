@@ -124,6 +124,17 @@ name_type!(
     "project"
 );
 
+name_type!(
+    /// The name of a fleet: the trust domain of every certificate in it.
+    FleetName,
+    "fleet"
+);
+name_type!(
+    /// The name of a person or a script that may use the fleet API.
+    OperatorName,
+    "operator"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
