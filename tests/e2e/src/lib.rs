@@ -6,6 +6,7 @@
 
 pub mod control_plane;
 pub mod deadline;
+pub mod fleet;
 pub mod folder;
 pub mod git_server;
 pub mod guard;
