@@ -1,1 +1,7 @@
-fn main() {}
+//! The `muster` process; see the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,11 @@
+//! The `muster` process against a hub on loopback: real arguments, real mTLS, real exit codes.
+
+#![expect(clippy::unwrap_used, reason = "the helpers are part of the tests")]
+
+mod asking;
+mod changing;
+mod failing;
+mod fake;
+mod help;
+mod tool;
+mod waiting;
