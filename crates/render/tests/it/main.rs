@@ -1,6 +1,7 @@
 //! Renders small repositories, with the real kustomize and helm where they are found.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+#![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
 mod directory;
 mod helm;
