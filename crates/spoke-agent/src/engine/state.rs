@@ -1,0 +1,624 @@
+//! All state of the engine, owned by its one loop: the units, the watches, and what is due.
+//!
+//! Its methods are synchronous; they start tasks, and never wait.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::{Hash as _, Hasher as _};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use model::canonical::{self, Digest};
+use model::manifest::ObjectKey;
+use model::name::ApplicationName;
+use model::status::{Condition, Health, SyncStatus, Timestamp};
+use rand::RngExt as _;
+use runtime::clock::Clock;
+use runtime::supervise::{Supervisor, TaskHandle};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::agenda::Agenda;
+use super::pass::Means;
+use super::record::Moment;
+use super::removal::{self, RemovalOutcome};
+use super::repair::{self, RepairOutcome};
+use super::sync::{self, SyncOutcome};
+use super::unit::{Pass, Told, Unit};
+use super::{DesiredSet, EngineCommand, Report, report};
+use crate::health;
+use crate::inventory::store::Stored;
+use crate::kubernetes::metadata::{Observation, PART_OF_LABEL};
+use crate::kubernetes::watch::{self, Event as WatchEvent, GroupKind, Target};
+
+/// Status reports of one application are at least this far apart, unless it has just become
+/// healthy and synced, or degraded.
+const REPORT_PAUSE: Duration = Duration::from_millis(200);
+/// How soon a report is tried again when the session has no room for it.
+const REPORT_RETRY: Duration = Duration::from_millis(100);
+/// Incidents that wait for room; beyond it the oldest are dropped and counted.
+const MAX_WAITING_REPORTS: usize = 4_096;
+/// A watch that fails this often in a row is told to those who need it.
+const WATCH_FAILURES_TOLD: u32 = 3;
+
+/// The end of a pass, from its task.
+pub(super) struct PassEnd {
+    name: ApplicationName,
+    slot: Slot,
+    outcome: Ended,
+}
+
+enum Ended {
+    Sync(Box<SyncOutcome>),
+    Repair(RepairOutcome),
+    Removal(Box<RemovalOutcome>),
+    Panicked(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Sync,
+    Repair,
+}
+
+struct Watch {
+    task: TaskHandle,
+    /// The number of the present listing.
+    listing: u64,
+    /// A first list is complete, so that what was not seen is not there.
+    listed: bool,
+    failures: u32,
+    failure: Option<String>,
+}
+
+/// What was reported of an application, and when.
+struct Reported {
+    at: Duration,
+    digest: Digest,
+    edge: (SyncStatus, Health),
+}
+
+pub(super) struct Engine {
+    means: Means,
+    clock: Clock,
+    supervisor: Supervisor,
+    watch_tx: mpsc::Sender<(Arc<GroupKind>, WatchEvent)>,
+    pass_tx: mpsc::Sender<PassEnd>,
+    units: BTreeMap<ApplicationName, Unit>,
+    /// The hash of an object's key → the applications that have it; two only when they share an
+    /// implicit namespace or dispute an object.
+    owners: HashMap<u64, Vec<ApplicationName>>,
+    watches: BTreeMap<GroupKind, Watch>,
+    syncs: Agenda,
+    repairs: Agenda,
+    reports: Agenda,
+    running_syncs: usize,
+    running_repairs: usize,
+    reported: HashMap<ApplicationName, Reported>,
+    /// Tombstones that were fulfilled and are still in the desired set.
+    removed: BTreeMap<ApplicationName, Digest>,
+    outgoing: VecDeque<Report>,
+    dropped: u64,
+    incidents: u64,
+    /// Objects came or went since the watches were adjusted.
+    kinds_changed: bool,
+}
+
+impl Engine {
+    pub(super) fn new(
+        means: Means,
+        clock: Clock,
+        supervisor: Supervisor,
+        watch_tx: mpsc::Sender<(Arc<GroupKind>, WatchEvent)>,
+        pass_tx: mpsc::Sender<PassEnd>,
+        stored: BTreeMap<ApplicationName, Stored>,
+    ) -> Self {
+        let units: BTreeMap<_, _> = stored
+            .into_iter()
+            .map(|(name, stored)| (name.clone(), Unit::new(name, Some(stored))))
+            .collect();
+        let mut engine = Self {
+            means,
+            clock,
+            supervisor,
+            watch_tx,
+            pass_tx,
+            units,
+            owners: HashMap::new(),
+            watches: BTreeMap::new(),
+            syncs: Agenda::default(),
+            repairs: Agenda::default(),
+            reports: Agenda::default(),
+            running_syncs: 0,
+            running_repairs: 0,
+            reported: HashMap::new(),
+            removed: BTreeMap::new(),
+            outgoing: VecDeque::new(),
+            dropped: 0,
+            incidents: 0,
+            kinds_changed: true,
+        };
+        let names: Vec<_> = engine.units.keys().cloned().collect();
+        for name in &names {
+            engine.index(name);
+        }
+        engine
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now: self.clock.now(),
+            wall: Timestamp(self.clock.wall_ms()),
+            jitter: rand::rng().random_range(-1.0..=1.0),
+        }
+    }
+
+    /// Takes over a desired set. What it does not mention stays as it is (law L1).
+    pub(super) fn want(&mut self, desired: &DesiredSet) {
+        let now = self.clock.now();
+        for name in desired.applications.keys() {
+            if !self.units.contains_key(name) {
+                self.units.insert(name.clone(), Unit::new(name.clone(), None));
+            }
+        }
+        self.removed.retain(|name, version| {
+            desired.removals.get(name).is_some_and(|tombstone| tombstone.version == *version)
+        });
+        for (name, tombstone) in &desired.removals {
+            let wanted = desired.applications.contains_key(name);
+            if !wanted && !self.units.contains_key(name) && !self.removed.contains_key(name) {
+                // It was removed before, or never came here: there is nothing left to do.
+                self.removed.insert(name.clone(), tombstone.version);
+                self.outgoing.push_back(Report::Removed {
+                    name: name.clone(),
+                    version: tombstone.version,
+                    pruned: 0,
+                    orphaned: 0,
+                });
+            }
+        }
+        let names: Vec<_> = self.units.keys().cloned().collect();
+        for name in names {
+            if let Some(unit) = self.units.get_mut(&name) {
+                unit.want(desired.applications.get(&name), desired.removals.get(&name), now);
+            }
+            self.schedule(&name);
+        }
+    }
+
+    pub(super) fn command(&mut self, command: &EngineCommand) {
+        let now = self.clock.now();
+        let names: Vec<_> = match command {
+            EngineCommand::Refresh => self.units.keys().cloned().collect(),
+            EngineCommand::Sync { application } | EngineCommand::ApprovePrune { application } => {
+                vec![application.clone()]
+            }
+        };
+        for name in names {
+            let Some(unit) = self.units.get_mut(&name) else {
+                tracing::warn!(application = %name, ?command, "a command for an unknown application");
+                continue;
+            };
+            match command {
+                EngineCommand::Refresh => unit.refresh(now),
+                EngineCommand::Sync { .. } => unit.sync_by_hand(now),
+                EngineCommand::ApprovePrune { .. } => unit.approve_prune(now),
+            }
+            self.schedule(&name);
+        }
+    }
+
+    /// An event of a watch.
+    pub(super) fn seen(&mut self, kind: &Arc<GroupKind>, event: WatchEvent) {
+        let moment = self.moment();
+        let Some(watch) = self.watches.get_mut(&**kind) else { return };
+        match event {
+            WatchEvent::Listing => watch.listing += 1,
+            WatchEvent::Seen(seen) => {
+                watch.failures = 0;
+                let listing = watch.listing;
+                self.observed(*seen, listing, moment);
+            }
+            WatchEvent::Left(seen) => {
+                for name in self.owners_of(&seen.key) {
+                    if let Some(unit) = self.units.get_mut(&name) {
+                        unit.left(&seen, moment);
+                    }
+                    self.schedule(&name);
+                }
+            }
+            WatchEvent::Listed { resource_version } => {
+                watch.failures = 0;
+                watch.failure = None;
+                watch.listed = true;
+                let listing = watch.listing;
+                let names: Vec<_> = self.units.keys().cloned().collect();
+                for name in names {
+                    if let Some(unit) = self.units.get_mut(&name) {
+                        unit.listed(kind, listing, resource_version, moment);
+                    }
+                    self.schedule(&name);
+                }
+            }
+            WatchEvent::Failed(refusal) => {
+                watch.failures += 1;
+                watch.failure = Some(refusal.message.clone());
+                tracing::warn!(kind = kind.kind, group = kind.group, reason = %refusal, "a watch failed");
+                if watch.failures == WATCH_FAILURES_TOLD {
+                    self.everybody_of(kind);
+                }
+            }
+        }
+    }
+
+    /// Those who have objects of a kind show it in their status.
+    fn everybody_of(&mut self, kind: &GroupKind) {
+        let has = |unit: &Unit| {
+            unit.kinds().any(|(key, _)| key.kind == kind.kind && key.group == kind.group)
+        };
+        let names: Vec<_> =
+            self.units.iter().filter(|(_, unit)| has(unit)).map(|(name, _)| name.clone()).collect();
+        for name in names {
+            if let Some(unit) = self.units.get_mut(&name) {
+                unit.changed = true;
+            }
+            self.schedule(&name);
+        }
+    }
+
+    fn observed(&mut self, seen: Observation, listing: u64, moment: Moment) {
+        let established = seen.key.kind == "CustomResourceDefinition"
+            && seen.health.as_ref().is_some_and(|verdict| verdict.health == Health::Healthy);
+        let mut names = self.owners_of(&seen.key);
+        if names.is_empty() {
+            // A pass may be making it at this moment.
+            let name = seen.annotations.application.as_deref().and_then(|name| name.parse().ok());
+            names.extend(name.filter(|name| {
+                self.units.get(name).is_some_and(|unit| unit.busy && unit.knows(&seen))
+            }));
+        }
+        let last = names.len().saturating_sub(1);
+        let mut seen = Some(seen);
+        for (index, name) in names.iter().enumerate() {
+            let observation = if index == last { seen.take() } else { seen.clone() };
+            if let (Some(unit), Some(observation)) = (self.units.get_mut(name), observation) {
+                unit.observe(observation, listing, moment);
+            }
+            self.schedule(name);
+        }
+        if established {
+            self.kinds_arrived(moment.now);
+        }
+    }
+
+    fn kinds_arrived(&mut self, now: Duration) {
+        let names: Vec<_> = self.units.keys().cloned().collect();
+        for name in names {
+            if let Some(unit) = self.units.get_mut(&name) {
+                unit.kinds_changed(now);
+            }
+            self.schedule(&name);
+        }
+    }
+
+    fn owners_of(&self, key: &ObjectKey) -> Vec<ApplicationName> {
+        self.owners.get(&hash(key)).cloned().unwrap_or_default()
+    }
+
+    /// Notes which objects an application has.
+    fn index(&mut self, name: &ApplicationName) {
+        let Some(unit) = self.units.get(name) else { return };
+        for (key, _) in unit.kinds() {
+            let owners = self.owners.entry(hash(key)).or_default();
+            if !owners.contains(name) {
+                owners.push(name.clone());
+                self.kinds_changed = true;
+            }
+        }
+    }
+
+    fn unindex(&mut self, name: &ApplicationName, gone: &BTreeSet<u64>) {
+        for hash in gone {
+            if let Some(owners) = self.owners.get_mut(hash) {
+                owners.retain(|owner| owner != name);
+                if owners.is_empty() {
+                    self.owners.remove(hash);
+                }
+            }
+        }
+        self.kinds_changed |= !gone.is_empty();
+    }
+
+    /// A pass has ended.
+    pub(super) fn pass_ended(&mut self, end: PassEnd) {
+        let moment = self.moment();
+        match end.slot {
+            Slot::Sync => self.running_syncs -= 1,
+            Slot::Repair => self.running_repairs -= 1,
+        }
+        let name = end.name;
+        let Some(unit) = self.units.get_mut(&name) else { return };
+        let before: BTreeSet<u64> = unit.kinds().map(|(key, _)| hash(key)).collect();
+        let watches = &self.watches;
+        let watched = |key: &ObjectKey| {
+            let kind = GroupKind { group: key.group.clone(), kind: key.kind.clone() };
+            watches.get(&kind).is_some_and(|watch| watch.listed)
+        };
+        let told = match end.outcome {
+            Ended::Sync(outcome) => unit.finish_sync(*outcome, watched, moment),
+            Ended::Repair(outcome) => unit.finish_repair(outcome, moment),
+            Ended::Removal(outcome) => unit.finish_removal(*outcome, moment),
+            Ended::Panicked(message) => {
+                unit.finish_panic(&message, moment);
+                Vec::new()
+            }
+        };
+        let after: BTreeSet<u64> = unit.kinds().map(|(key, _)| hash(key)).collect();
+        let gone: BTreeSet<u64> = before.difference(&after).copied().collect();
+        self.unindex(&name, &gone);
+        self.index(&name);
+        for told in told {
+            self.tell(&name, told);
+        }
+        self.schedule(&name);
+    }
+
+    fn tell(&mut self, name: &ApplicationName, told: Told) {
+        match told {
+            Told::Incident(mut incident) => {
+                if incident.id == 0 {
+                    incident.id = self.incident_id();
+                }
+                if let Some(unit) = self.units.get_mut(name) {
+                    unit.told(&incident);
+                }
+                tracing::info!(
+                    application = %name, object = %incident.object, fields = ?incident.fields,
+                    managers = ?incident.managers, outcome = ?incident.outcome, "drift"
+                );
+                self.push(Report::Incident(incident));
+            }
+            Told::Removed { version, pruned, orphaned } => {
+                tracing::info!(application = %name, pruned, orphaned, "removed");
+                self.removed.insert(name.clone(), version);
+                self.units.remove(name);
+                self.reported.remove(name);
+                self.push(Report::Removed { name: name.clone(), version, pruned, orphaned });
+            }
+        }
+    }
+
+    /// Unique on this spoke over its restarts, and exact in JSON: milliseconds and a counter.
+    fn incident_id(&mut self) -> u64 {
+        let millis = u64::try_from(self.clock.wall_ms()).unwrap_or(0);
+        self.incidents = (self.incidents + 1).max(millis << 12);
+        self.incidents
+    }
+
+    fn push(&mut self, report: Report) {
+        if self.outgoing.len() >= MAX_WAITING_REPORTS {
+            let oldest = self.outgoing.iter().position(|r| matches!(r, Report::Incident(_)));
+            if let Some(oldest) = oldest {
+                self.outgoing.remove(oldest);
+                self.dropped += 1;
+                tracing::warn!(dropped = self.dropped, "incidents were dropped: nobody takes them");
+            }
+        }
+        self.outgoing.push_back(report);
+    }
+
+    /// Puts an application on the agendas.
+    fn schedule(&mut self, name: &ApplicationName) {
+        let unit = self.units.get(name);
+        self.syncs.set(name, unit.and_then(Unit::sync_due));
+        self.repairs.set(name, unit.and_then(Unit::repair_due));
+        let changed = unit.is_some_and(|unit| unit.changed && unit.desired.is_some());
+        let at = changed.then(|| {
+            let now = self.clock.now();
+            self.reported.get(name).map_or(now, |reported| now.min(reported.at + REPORT_PAUSE))
+        });
+        self.reports.set(name, at);
+    }
+
+    /// When there is something to do without an event.
+    pub(super) fn next_wake(&self) -> Option<Duration> {
+        let slots = self.means.config.concurrency.max(1);
+        let syncs = if self.running_syncs < slots { self.syncs.next() } else { None };
+        let repairs = if self.running_repairs < slots { self.repairs.next() } else { None };
+        let stuck = (!self.outgoing.is_empty()).then(|| self.clock.now() + REPORT_RETRY);
+        [syncs, repairs, self.reports.next(), stuck].into_iter().flatten().min()
+    }
+
+    /// Starts the passes that are due, and the watches that are needed.
+    pub(super) fn work(&mut self) {
+        if self.kinds_changed {
+            self.kinds_changed = false;
+            self.adjust_watches();
+        }
+        let slots = self.means.config.concurrency.max(1);
+        let now = self.clock.now();
+        while self.running_repairs < slots {
+            let Some(name) = self.repairs.pop_due(now) else { break };
+            let pass = self.units.get_mut(&name).and_then(|unit| unit.begin_repair(now));
+            self.start(&name, pass, Slot::Repair);
+        }
+        while self.running_syncs < slots {
+            let Some(name) = self.syncs.pop_due(now) else { break };
+            let used = self.used_namespaces(&name);
+            let pass = self.units.get_mut(&name).and_then(|unit| unit.begin_sync(now, used));
+            self.start(&name, pass, Slot::Sync);
+        }
+    }
+
+    /// Of the namespaces that an application has as objects: those where others have objects.
+    fn used_namespaces(&self, name: &ApplicationName) -> BTreeSet<String> {
+        let own = self.units.get(name).map(Unit::own_namespaces).unwrap_or_default();
+        own.into_iter()
+            .filter(|namespace| {
+                self.units
+                    .iter()
+                    .any(|(other, unit)| other != name && unit.has_objects_in(namespace))
+            })
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn start(&mut self, name: &ApplicationName, pass: Option<Pass>, slot: Slot) {
+        self.schedule(name);
+        let Some(pass) = pass else { return };
+        match slot {
+            Slot::Sync => self.running_syncs += 1,
+            Slot::Repair => self.running_repairs += 1,
+        }
+        let (means, tx) = (self.means.clone(), self.pass_tx.clone());
+        let task_name = format!("{} {name}", label(&pass));
+        let name = name.clone();
+        self.supervisor.spawn(task_name, async move {
+            let work = Box::pin(run_pass(means, pass));
+            let outcome = match AssertUnwindSafe(work).catch_unwind().await {
+                Ok(outcome) => outcome,
+                Err(panic) => Ended::Panicked(panic_text(&*panic)),
+            };
+            // The receiver is gone only when the process is stopping.
+            let _stopping = tx.send(PassEnd { name, slot, outcome }).await;
+        });
+    }
+
+    /// One watch for each kind in the inventories, none for others.
+    fn adjust_watches(&mut self) {
+        let mut needed: BTreeMap<GroupKind, &str> = BTreeMap::new();
+        for unit in self.units.values() {
+            for (key, api_version) in unit.kinds() {
+                let known = needed.keys().any(|k| k.kind == key.kind && k.group == key.group);
+                if !known {
+                    let kind = GroupKind { group: key.group.clone(), kind: key.kind.clone() };
+                    needed.insert(kind, api_version);
+                }
+            }
+        }
+        self.watches.retain(|kind, watch| {
+            let keep = needed.contains_key(kind);
+            if !keep {
+                watch.task.abort();
+            }
+            keep
+        });
+        let kinds = self.means.discovery.kinds();
+        for (kind, api_version) in needed {
+            let running = self.watches.get(&kind).is_some_and(|watch| !watch.task.is_finished());
+            if running {
+                continue;
+            }
+            // A kind that is not served has no objects to watch; the next pass looks again.
+            let Some(resource) = kinds.find_any(api_version, &kind.kind) else { continue };
+            let target = Target {
+                resource: resource.clone(),
+                selector: format!("{PART_OF_LABEL}={}", self.means.config.inventory_id),
+                full: health::has_rule(&kind.group, &kind.kind),
+                page_size: self.means.config.watch_page_size.max(1),
+            };
+            let work = watch::run(self.means.cluster.clone(), target, self.watch_tx.clone());
+            let task = self.supervisor.spawn(format!("watch {}", kind.kind), work);
+            let watch = Watch { task, listing: 0, listed: false, failures: 0, failure: None };
+            self.watches.insert(kind, watch);
+        }
+    }
+
+    /// Sends what there is to tell, as far as the session has room.
+    pub(super) fn report(&mut self, reports: &mpsc::Sender<Report>) {
+        while let Some(report) = self.outgoing.pop_front() {
+            if let Err(TrySendError::Full(report)) = reports.try_send(report) {
+                self.outgoing.push_front(report);
+                break;
+            }
+        }
+        let now = self.clock.now();
+        while let Some(name) = self.reports.pop_due(now) {
+            if !self.report_status(&name, reports) {
+                self.reports.set(&name, Some(now + REPORT_RETRY));
+                return;
+            }
+        }
+    }
+
+    /// Returns false when there is no room.
+    fn report_status(&mut self, name: &ApplicationName, reports: &mpsc::Sender<Report>) -> bool {
+        let Some(unit) = self.units.get(name) else { return true };
+        let failures = self.watch_failures(unit);
+        let Some(mut status) = report::status(unit, &failures) else { return true };
+        let digest = Digest::of(&canonical::of(&status));
+        let edge = (status.sync, status.health);
+        let now = self.clock.now();
+        if let Some(reported) = self.reported.get(name) {
+            let is_edge = edge != reported.edge
+                && (edge == (SyncStatus::Synced, Health::Healthy) || edge.1 == Health::Degraded);
+            if reported.digest != digest && !is_edge && now < reported.at + REPORT_PAUSE {
+                self.reports.set(name, Some(reported.at + REPORT_PAUSE));
+                return true;
+            }
+        }
+        let news = self.reported.get(name).is_none_or(|reported| reported.digest != digest);
+        if news {
+            status.changed_at = Timestamp(self.clock.wall_ms());
+            if let Err(TrySendError::Full(_)) = reports.try_send(Report::Status(status)) {
+                return false;
+            }
+            self.reported.insert(name.clone(), Reported { at: now, digest, edge });
+        }
+        if let Some(unit) = self.units.get_mut(name) {
+            unit.changed = false;
+        }
+        true
+    }
+
+    fn watch_failures(&self, unit: &Unit) -> Vec<Condition> {
+        if self.watches.values().all(|watch| watch.failures < WATCH_FAILURES_TOLD) {
+            return Vec::new();
+        }
+        let bad = self.watches.iter().filter(|(kind, watch)| {
+            watch.failures >= WATCH_FAILURES_TOLD
+                && unit.kinds().any(|(key, _)| key.kind == kind.kind && key.group == kind.group)
+        });
+        bad.map(|(kind, watch)| Condition {
+            kind: "WatchFailed".to_owned(),
+            message: format!(
+                "{} objects cannot be watched, so their drift and health are not seen: {}",
+                kind.kind,
+                watch.failure.as_deref().unwrap_or_default()
+            ),
+        })
+        .collect()
+    }
+}
+
+async fn run_pass(means: Means, pass: Pass) -> Ended {
+    match pass {
+        Pass::Sync(request) => Ended::Sync(Box::new(sync::run(means, *request).await)),
+        Pass::Repair(request) => Ended::Repair(repair::run(means, *request).await),
+        Pass::Remove(request) => Ended::Removal(Box::new(removal::run(means, *request).await)),
+    }
+}
+
+fn label(pass: &Pass) -> &'static str {
+    match pass {
+        Pass::Sync(_) => "sync",
+        Pass::Repair(_) => "repair",
+        Pass::Remove(_) => "remove",
+    }
+}
+
+fn hash(key: &ObjectKey) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
