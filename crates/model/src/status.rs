@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::canonical::Digest;
+use crate::canonical::{self, Digest};
 use crate::id::CommitId;
 use crate::manifest::ObjectKey;
 use crate::name::ApplicationName;
@@ -75,6 +75,18 @@ pub struct ApplicationStatus {
     pub resources: Vec<ResourceStatus>,
     /// When any of the above last changed, by the spoke's clock.
     pub changed_at: Timestamp,
+}
+
+/// The digest over the statuses of one cluster in the order of their names: a hub that has the
+/// same need not be told again.
+#[must_use]
+pub fn digest<'a>(statuses: impl IntoIterator<Item = &'a ApplicationStatus>) -> Digest {
+    let mut text = Vec::new();
+    for status in statuses {
+        text.extend_from_slice(&canonical::of(status));
+        text.push(b'\n');
+    }
+    Digest::of(&text)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -75,8 +75,14 @@ impl GitSettings {
 
 impl CredentialSettings {
     fn secret(&self) -> Result<Secret, SettingsError> {
-        let Self { url_prefix, username, password_file, bearer_file, ssh_key_file, known_hosts_file } =
-            self;
+        let Self {
+            url_prefix,
+            username,
+            password_file,
+            bearer_file,
+            ssh_key_file,
+            known_hosts_file,
+        } = self;
         match (username, password_file, bearer_file, ssh_key_file, known_hosts_file) {
             (Some(username), Some(password), None, None, None) => {
                 Ok(Secret::Basic { username: username.clone(), password: read(password)? })
@@ -116,10 +122,7 @@ mod tests {
     #[test]
     fn an_entry_is_exactly_one_kind() {
         let settings = |entry| GitSettings { credentials: vec![entry], ..GitSettings::default() };
-        assert!(matches!(
-            settings(entry()).credentials(),
-            Err(SettingsError::Kind { .. })
-        ));
+        assert!(matches!(settings(entry()).credentials(), Err(SettingsError::Kind { .. })));
         let missing =
             CredentialSettings { bearer_file: Some("/nonexistent/token".into()), ..entry() };
         let error = settings(missing).credentials().unwrap_err().to_string();

@@ -1,0 +1,8 @@
+//! The session with the hub: a state machine, its storage in the cluster, and one thin task.
+//!
+//! Task `session` owns a [`machine::Machine`]. In: the stream, the engine's reports (bounded
+//! channel). Out: the stream, the engine's desired set (`watch`) and its commands (bounded channel).
+
+pub mod machine;
+pub mod storage;
+pub mod task;
