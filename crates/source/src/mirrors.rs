@@ -18,7 +18,7 @@ use model::status::Timestamp;
 use crate::credentials::Credentials;
 use crate::error::{SourceError, chain};
 use crate::mirror::{self, Damage, Found, Mirror};
-use crate::remote::{self, Wanted};
+use crate::remote::{self, Fetched, Wanted};
 use crate::revision::{RemoteRef, Revision};
 use crate::transport::{self, Connection, Failure, Wire, WireLimits};
 use crate::tree::GitTree;
@@ -369,7 +369,8 @@ impl Inner {
         let haves = mirror::marked(repository).unwrap_or_default();
         let id = object_id(commit);
         match self.transfer(url, repository, Wanted::Commit { commit: id, haves }) {
-            Ok(()) => return Ok(()),
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
             Err(error) if error.refuses_single_commits() => {}
             Err(error) => return Err(error.into_source(url)),
         }
@@ -386,22 +387,24 @@ impl Inner {
         })
     }
 
+    /// `false` when the server does not offer what is wanted.
     fn transfer(
         &self,
         url: &RepoUrl,
         repository: &gix::Repository,
         wanted: Wanted,
-    ) -> Result<(), TalkError> {
+    ) -> Result<bool, TalkError> {
         let limit = self.limits.object_bytes;
-        let keep = self.talk(url, |connection| {
+        let fetched = self.talk(url, |connection| {
             let interrupt = connection.wire.interrupt();
             remote::fetch(&mut *connection.transport, repository, wanted, limit, interrupt)
         })?;
+        let Fetched::Objects { keep } = fetched else { return Ok(false) };
         if let Some(keep) = keep {
             // The file only tells a garbage collector to wait; none runs on our mirrors.
             fs::remove_file(keep).ok();
         }
-        Ok(())
+        Ok(true)
     }
 }
 

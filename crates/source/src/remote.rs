@@ -79,20 +79,39 @@ fn goodbye(transport: &mut dyn Transport) {
     gix::protocol::indicate_end_of_interaction(transport, false).ok();
 }
 
+/// What a fetch did.
+pub(crate) enum Fetched {
+    /// The objects are there. The file keeps the new pack, if there was one, until it is removed.
+    Objects { keep: Option<std::path::PathBuf> },
+    /// The server said beforehand that it does not give out this commit by itself.
+    NotOffered,
+}
+
+/// Before protocol version 2 a server gives out what it advertises, unless it says otherwise.
+fn offers(handshake: &Handshake, commit: ObjectId) -> bool {
+    let Some(refs) = &handshake.refs else { return true };
+    let allows = |name: &str| handshake.capabilities.contains(name);
+    allows("allow-any-sha1-in-want")
+        || allows("allow-reachable-sha1-in-want")
+        || refs.iter().any(|r| r.unpack().1 == Some(commit.as_ref()))
+}
+
 /// Adds objects to the repository. Nothing refers to them yet, and a transfer that fails leaves
 /// nothing behind: a pack gets its name only when all of it was checked.
-///
-/// Gives the file that keeps the new pack, if there was one, for the caller to remove.
 pub(crate) fn fetch(
     transport: &mut dyn Transport,
     repository: &gix::Repository,
     wanted: Wanted,
     object_limit: usize,
     interrupt: &AtomicBool,
-) -> gix::Result<Option<std::path::PathBuf>> {
+) -> gix::Result<Fetched> {
     let mut handshake = handshake(transport)?;
     let shallow_file = repository.shallow_file()?;
     let (wants, haves, shallow) = match wanted {
+        Wanted::Commit { commit, .. } if !offers(&handshake, commit) => {
+            goodbye(transport);
+            return Ok(Fetched::NotOffered);
+        }
         Wanted::Commit { commit, haves } => {
             (vec![commit], haves, Shallow::DepthAtRemote(NonZeroU32::MIN))
         }
@@ -145,7 +164,7 @@ pub(crate) fn fetch(
         Options { shallow_file, shallow: &shallow, tags: Tags::None, reject_shallow_remote: false },
     )?;
     goodbye(transport);
-    Ok(keep)
+    Ok(Fetched::Objects { keep })
 }
 
 /// A negotiation of one round: what we want, what we have, done.

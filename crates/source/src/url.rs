@@ -206,6 +206,10 @@ fn parse(text: &str) -> Result<RepoUrl, Rule> {
         return Err("holds white space or a control character");
     }
     match text.split_once("://") {
+        // The parser for the web would guess what these mean.
+        Some(("https" | "http", rest)) if rest.starts_with('/') || rest.contains('\\') => {
+            Err(FORMS)
+        }
         Some(("https", _)) => parse_http(text, Scheme::Https),
         Some(("http", _)) => parse_http(text, Scheme::Http),
         Some(("ssh", rest)) => parse_ssh(rest),

@@ -261,7 +261,7 @@ mod tests {
             if let Some(range) = Range::parse(&text) {
                 range.contains(&Version::new(1, 2, 3));
             }
-            let _ = version(&text);
+            drop(version(&text));
         }
 
         #[test]

@@ -225,14 +225,20 @@ impl Write for Input {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut process = lock(&self.process);
         let Some(stdin) = &mut process.stdin else { return Err(io::ErrorKind::BrokenPipe.into()) };
-        // A program that has ended explains itself on the next read: only note our own limits.
-        self.wire.wait(stdin.write(bytes)).map_err(|failure| self.wire.fail(failure))?
+        match self.wire.wait(stdin.write(bytes)).map_err(|failure| self.wire.fail(failure))? {
+            // A program that has ended explains itself to the next read, which must take place.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         let mut process = lock(&self.process);
         let Some(stdin) = &mut process.stdin else { return Ok(()) };
-        self.wire.wait(stdin.flush()).map_err(|failure| self.wire.fail(failure))?
+        match self.wire.wait(stdin.flush()).map_err(|failure| self.wire.fail(failure))? {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
+        }
     }
 }
 

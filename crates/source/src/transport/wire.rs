@@ -180,8 +180,8 @@ mod tests {
         let (wire, _) = wire(1_000, 1_000);
         assert_eq!(wire.received(10), Ok(()));
         assert_eq!(wire.received(1), Err(Failure::TooLarge { limit: 10 }));
-        let _ = wire.fail(Failure::Interrupted);
-        let _ = wire.fail(Failure::TooLarge { limit: 1 });
+        drop(wire.fail(Failure::Interrupted));
+        drop(wire.fail(Failure::TooLarge { limit: 1 }));
         assert_eq!(wire.failure(), Some(Failure::Interrupted));
     }
 }

@@ -59,6 +59,8 @@ fn urls_that_are_refused() {
         ("https://git.example/", "has no path"),
         ("ssh://git.example", "has no path"),
         ("https:///r", "is not one of"),
+        ("https:///host/r", "is not one of"),
+        ("https://git.example\\@evil.example/r", "is not one of"),
         ("https://-h/r", "host"),
         ("ssh://a;b/r", "misread"),
         ("ssh://a b/r", "white space"),

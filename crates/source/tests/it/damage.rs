@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use model::tree::TreeError;
 use source::SourceError;
 
-use crate::fixture::{Home, Repo, read};
+use crate::fixture::{Home, Repo, noise, read};
 
 fn packs(mirror: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(mirror.join("objects/pack")).unwrap();
@@ -14,10 +14,6 @@ fn packs(mirror: &Path) -> Vec<PathBuf> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "pack"))
         .collect()
-}
-
-fn noise() -> String {
-    (0..9000_u64).map(|n| char::from(b'!' + u8::try_from(n * n * 31 % 89).unwrap())).collect()
 }
 
 /// Overwrites the middle of a file, which git makes read-only.
@@ -36,12 +32,12 @@ fn a_mirror_that_cannot_be_opened_is_fetched_anew() {
     let home = Home::new();
     home.mirrors.tree(&repo.url(), commit).unwrap();
     let mirror = home.folders().remove(0);
-    for damage in ["HEAD", "objects", "config"] {
+    for damage in ["HEAD", "objects", "refs"] {
         let path = mirror.join(damage);
         if path.is_dir() {
             fs::remove_dir_all(&path).unwrap();
         } else {
-            fs::write(&path, "\u{0}garbage [").unwrap();
+            fs::remove_file(&path).unwrap();
         }
         let tree = home.restarted().tree(&repo.url(), commit).unwrap();
         assert_eq!(read(&tree, "a").unwrap(), "1", "{damage}");
@@ -52,7 +48,7 @@ fn a_mirror_that_cannot_be_opened_is_fetched_anew() {
 #[test]
 fn a_damaged_pack_is_noticed_by_the_reader_and_replaced_on_the_next_call() {
     let repo = Repo::new();
-    let commit = repo.commit(&[("big", &noise()), ("a", "1")], "first");
+    let commit = repo.commit(&[("big", &noise(9_000)), ("a", "1")], "first");
     let home = Home::new();
     home.mirrors.tree(&repo.url(), commit).unwrap();
     let mirror = home.folders().remove(0);
@@ -64,7 +60,7 @@ fn a_damaged_pack_is_noticed_by_the_reader_and_replaced_on_the_next_call() {
         assert!(matches!(error, TreeError::Broken { .. }), "{error:?}");
     }
     let tree = mirrors.tree(&repo.url(), commit).unwrap();
-    assert_eq!(read(&tree, "big").unwrap(), noise());
+    assert_eq!(read(&tree, "big").unwrap(), noise(9_000));
     assert!(mirror.with_extension("corrupt").exists());
 }
 
@@ -76,7 +72,7 @@ fn a_damaged_mirror_is_kept_while_the_server_is_gone() {
     let url = repo.url();
     home.mirrors.tree(&url, commit).unwrap();
     let mirror = home.folders().remove(0);
-    fs::write(mirror.join("HEAD"), "garbage").unwrap();
+    fs::remove_file(mirror.join("HEAD")).unwrap();
     let away = repo.root.path().join("away.git");
     fs::rename(repo.bare(), &away).unwrap();
     let mirrors = home.restarted();

@@ -36,6 +36,8 @@ impl Repo {
         std::fs::create_dir(repo.work()).unwrap();
         std::fs::create_dir(repo.bare()).unwrap();
         run(git_command(&repo.bare()).args(["init", "-q", "--bare", "-b", "main"]), b"");
+        let allow = ["config", "receive.denyDeleteCurrent", "ignore"];
+        run(git_command(&repo.bare()).args(allow), b"");
         repo.git(&["init", "-q", "-b", "main"]);
         repo.git(&["remote", "add", "origin", "../repo.git"]);
         repo
@@ -79,7 +81,8 @@ impl Repo {
     }
 
     pub(crate) fn push(&self) {
-        self.git(&["push", "-q", "--force", "--mirror", "origin"]);
+        let refs = ["refs/heads/*:refs/heads/*", "refs/tags/*:refs/tags/*"];
+        self.git(&["push", "-q", "--force", "--prune", "origin", refs[0], refs[1]]);
     }
 
     /// A commit of a tree that git itself would not write; `entries` are mode, name, object.
@@ -101,6 +104,18 @@ impl Repo {
     pub(crate) fn blob(&self, content: &str) -> String {
         self.git_with(&["hash-object", "-w", "--stdin"], content.as_bytes())
     }
+}
+
+/// Text that does not compress well, always the same.
+pub(crate) fn noise(length: usize) -> String {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'!' + u8::try_from(state % 90).unwrap())
+    };
+    (0..length).map(|_| next()).collect()
 }
 
 fn run(command: &mut Command, input: &[u8]) -> String {
