@@ -131,7 +131,7 @@ pub(crate) fn sheet(view: &ApplicationView, look: Look) -> String {
     }
     conditions(view, &mut sheet);
     sheet.table("Resources", &resources(&view.resources), look);
-    sheet.table("Incidents", &incidents(&view.incidents, look.now), look);
+    incidents(view, look, &mut sheet);
     sheet.finish()
 }
 
@@ -159,9 +159,11 @@ fn reported(view: &ApplicationView, now: Timestamp) -> String {
 /// One of the three levels: the version, its commit, and whether it is the desired one.
 fn level(version: Option<Digest>, commit: Option<CommitId>, view: &ApplicationView) -> String {
     let Some(version) = version else { return "nothing yet".to_owned() };
-    let commit = commit.map(|commit| format!(" of commit {commit}")).unwrap_or_default();
     let behind = if version == view.version { "" } else { ", not the desired one" };
-    format!("version {}{commit}{behind}", version.short())
+    match commit {
+        Some(commit) => format!("{commit}, version {}{behind}", version.short()),
+        None => format!("version {}{behind}", version.short()),
+    }
 }
 
 fn conditions(view: &ApplicationView, sheet: &mut Sheet) {
@@ -197,22 +199,23 @@ fn resources(resources: &[ResourceStatus]) -> Table {
     table
 }
 
-fn incidents(incidents: &[Incident], now: Timestamp) -> Table {
-    let mut table = Table::new(&["OBJECT", "WHEN", "OUTCOME", "BY", "FIELDS"]);
-    for incident in incidents {
-        table.row(vec![
-            Cell::plain(incident.object.to_string()),
-            Cell::plain(format!("{} ago", age(incident.detected_at, now))),
-            outcome(incident),
-            Cell::plain(incident.managers.join(", ")),
-            Cell::free(one_line(&incident.fields.join(", "))),
-        ]);
+/// Two lines for each: what was done, and who had changed which fields.
+fn incidents(view: &ApplicationView, look: Look, sheet: &mut Sheet) {
+    if view.incidents.is_empty() {
+        return;
     }
-    table
+    sheet.section("Incidents");
+    for incident in &view.incidents {
+        let when = age(incident.detected_at, look.now);
+        let what = one_line(&format!("{}, {when} ago", incident.object));
+        sheet.painted_line(&format!("{what}: {}", outcome(incident, look)));
+        let (by, fields) = (incident.managers.join(", "), incident.fields.join(", "));
+        sheet.line_below(format!("changed by {by}: {fields}"));
+    }
 }
 
 /// What was done, and how long the drift stood.
-fn outcome(incident: &Incident) -> Cell {
+fn outcome(incident: &Incident, look: Look) -> String {
     let stood = incident.healed_at.map(|healed| (healed.0 - incident.detected_at.0).max(0));
     let stood = stood.map(|ms| format!(" in {}.{:02}s", ms / 1_000, ms % 1_000 / 10));
     let tone = match incident.outcome {
@@ -220,5 +223,6 @@ fn outcome(incident: &Incident) -> Cell {
         IncidentOutcome::Reported | IncidentOutcome::Fighting => Tone::Warning,
         IncidentOutcome::Failed => Tone::Bad,
     };
-    Cell::new(format!("{:?}{}", incident.outcome, stood.unwrap_or_default()), tone)
+    let text = format!("{:?}{}", incident.outcome, stood.unwrap_or_default());
+    tone.paint(&text, look.colour)
 }

@@ -5,8 +5,8 @@ use model::view::Record;
 use super::age::{age, utc};
 use super::{Cell, Look, Table};
 
-const COLUMNS: [&str; 7] =
-    ["AGE", "ACTOR", "ACTION", "APPLICATION", "CLUSTER", "COMMIT", "MESSAGE"];
+/// The message names what the record is about, so that a narrow line has one column for both.
+const COLUMNS: [&str; 5] = ["AGE", "ACTOR", "ACTION", "COMMIT", "MESSAGE"];
 const WIDE: [&str; 9] = [
     "TIME",
     "SEQUENCE",
@@ -28,28 +28,39 @@ pub(crate) fn table(records: &[Record], look: Look) -> Table {
 }
 
 fn narrow(record: &Record, look: Look) -> Vec<Cell> {
-    let mut row = vec![Cell::plain(age(record.at, look.now)), Cell::plain(&record.actor)];
-    row.extend(what(record));
-    row.push(Cell::free(&record.message));
-    row
+    vec![
+        Cell::plain(age(record.at, look.now)),
+        Cell::plain(&record.actor),
+        Cell::plain(&record.action),
+        commit(record),
+        Cell::free(named_message(record)),
+    ]
+}
+
+/// The message, after the application or the cluster when it does not name it.
+fn named_message(record: &Record) -> String {
+    let application = record.application.as_ref().map(ToString::to_string);
+    let subject = application.or_else(|| record.cluster.as_ref().map(ToString::to_string));
+    match subject.filter(|subject| !record.message.contains(subject.as_str())) {
+        Some(subject) => format!("{subject}: {}", record.message),
+        None => record.message.clone(),
+    }
 }
 
 fn wide(record: &Record) -> Vec<Cell> {
-    let mut row = vec![
+    vec![
         Cell::plain(utc(record.at)),
-        Cell::plain(record.sequence.to_string()),
+        Cell::plain(record.sequence),
         Cell::plain(&record.actor),
-    ];
-    row.extend(what(record));
-    row.extend([Cell::plain(&record.reason), Cell::free(&record.message)]);
-    row
-}
-
-fn what(record: &Record) -> [Cell; 4] {
-    [
         Cell::plain(&record.action),
         Cell::plain(record.application.as_ref().map_or("", |name| name.as_str())),
         Cell::plain(record.cluster.as_ref().map_or("", |name| name.as_str())),
-        Cell::plain(record.commit.map(|commit| commit.short()).unwrap_or_default()),
+        commit(record),
+        Cell::plain(&record.reason),
+        Cell::free(&record.message),
     ]
+}
+
+fn commit(record: &Record) -> Cell {
+    Cell::plain(record.commit.map(|commit| commit.short()).unwrap_or_default())
 }

@@ -36,14 +36,23 @@ impl Sheet {
         self.lines.push(format!("{INDENT}{}", one_line(&value.to_string())));
     }
 
-    /// A table under its heading; nothing when it has no rows.
+    /// As [`Sheet::line`], for text that this program made and may have coloured.
+    pub(crate) fn painted_line(&mut self, value: &str) {
+        self.lines.push(format!("{INDENT}{value}"));
+    }
+
+    /// A line that belongs to the one before.
+    pub(crate) fn line_below(&mut self, value: impl Display) {
+        self.lines.push(format!("{INDENT}{INDENT}{}", one_line(&value.to_string())));
+    }
+
+    /// A table under its heading; nothing when it has no rows. Nothing is cut: this is in full.
     pub(crate) fn table(&mut self, label: &str, table: &Table, look: Look) {
         if table.is_empty() {
             return;
         }
         self.section(label);
-        let width = look.width.map(|width| width.saturating_sub(INDENT.len()));
-        let text = table.render(Look { width, ..look });
+        let text = table.render(Look { width: None, ..look });
         self.lines.extend(text.lines().map(|line| format!("{INDENT}{line}")));
     }
 

@@ -162,35 +162,36 @@ fn an_application_in_full() {
     check(
         applications::sheet(&view, NARROW),
         expect![[r#"
-        Name:          checkout-eu-west-2
-        Cluster:       eu-west-2
-        Set:           checkout
-        Project:       payments
-        Repository:    https://git.example/fleet.git
-        Path:          apps/checkout
-        Target:        main
-        Namespace:     checkout
-        Sync:          OutOfSync
-        Health:        Degraded
-        Reported:      2023-11-14T22:10:00Z (3m ago), live
-        Desired:       version aaaaaaaaaaaa of commit 1a2b3c4d5e6f708192a3b4c5d6e7f80912233445
-        Accepted:      version aaaaaaaaaaaa
-        Applied:       version bbbbbbbbbbbb of commit 0f1e2d3c4b5a69788796a5b4c3d2e1f001122334, not the desired one
-        Paused:        no
-        Message:       Deployment web is degraded
-        Conditions:
-          PruneParked: 12 objects, at most 10 per hour
-          to let the removals go on:
-            muster approve application checkout-eu-west-2
-        Resources:
-          KIND             NAMESPACE  NAME  SYNC       HEALTH    MESSAGE
-          Service          checkout   web   Synced     -
-          Deployment.apps  checkout   web   OutOfSync  Degraded  1 of 3 replicas available
-        Incidents:
-          OBJECT                        WHEN    OUTCOME          BY               FIELDS
-          Deployment.apps checkout/web  1m ago  Healed in 0.18s  kubectl-edit     .spec.replicas
-          Service checkout/web          2h ago  Reported         helm, ops/scale  .spec.ports, .spec.type
-    "#]],
+            Name:          checkout-eu-west-2
+            Cluster:       eu-west-2
+            Set:           checkout
+            Project:       payments
+            Repository:    https://git.example/fleet.git
+            Path:          apps/checkout
+            Target:        main
+            Namespace:     checkout
+            Sync:          OutOfSync
+            Health:        Degraded
+            Reported:      2023-11-14T22:10:00Z (3m ago), live
+            Desired:       1a2b3c4d5e6f708192a3b4c5d6e7f80912233445, version aaaaaaaaaaaa
+            Accepted:      version aaaaaaaaaaaa
+            Applied:       0f1e2d3c4b5a69788796a5b4c3d2e1f001122334, version bbbbbbbbbbbb, not the desired one
+            Paused:        no
+            Message:       Deployment web is degraded
+            Conditions:
+              PruneParked: 12 objects, at most 10 per hour
+              to let the removals go on:
+                muster approve application checkout-eu-west-2
+            Resources:
+              KIND             NAMESPACE  NAME  SYNC       HEALTH    MESSAGE
+              Service          checkout   web   Synced     -
+              Deployment.apps  checkout   web   OutOfSync  Degraded  1 of 3 replicas available
+            Incidents:
+              Deployment.apps checkout/web, 1m ago: Healed in 0.18s
+                changed by kubectl-edit: .spec.replicas
+              Service checkout/web, 2h ago: Reported
+                changed by helm, ops/scale: .spec.ports, .spec.type
+        "#]],
     );
 }
 
@@ -199,22 +200,22 @@ fn an_application_of_which_nothing_is_known_in_full() {
     check(
         applications::sheet(&fleet()[3], NARROW),
         expect![[r#"
-        Name:          search-us-2
-        Cluster:       us-2
-        Set:           -
-        Project:       payments
-        Repository:    https://git.example/fleet.git
-        Path:          apps/checkout
-        Target:        main
-        Namespace:     checkout
-        Sync:          Unknown (never reported)
-        Health:        Unknown (never reported)
-        Reported:      never
-        Desired:       version aaaaaaaaaaaa of commit 1a2b3c4d5e6f708192a3b4c5d6e7f80912233445
-        Accepted:      nothing yet
-        Applied:       nothing yet
-        Paused:        no
-    "#]],
+            Name:          search-us-2
+            Cluster:       us-2
+            Set:           -
+            Project:       payments
+            Repository:    https://git.example/fleet.git
+            Path:          apps/checkout
+            Target:        main
+            Namespace:     checkout
+            Sync:          Unknown (never reported)
+            Health:        Unknown (never reported)
+            Reported:      never
+            Desired:       1a2b3c4d5e6f708192a3b4c5d6e7f80912233445, version aaaaaaaaaaaa
+            Accepted:      nothing yet
+            Applied:       nothing yet
+            Paused:        no
+        "#]],
     );
 }
 
@@ -405,13 +406,13 @@ fn history() -> Vec<Record> {
 
 #[test]
 fn records_are_cut_to_the_terminal_at_the_message_only() {
-    let look = Look { width: Some(100), ..NARROW };
+    let look = Look { width: Some(80), ..NARROW };
     check(
         records::table(&history(), look).render(look),
         expect![[r#"
-            AGE  ACTOR         ACTION         APPLICATION         CLUSTER    COMMIT    MESSAGE
-            1m   operator/ann  Approved       checkout-eu-west-1  eu-west-1  1a2b3c4d  2 removals of applicatio…
-            3d   hub           RemovalParked  -                   -          -         2 of 12 applications wou…
+            AGE  ACTOR         ACTION         COMMIT    MESSAGE
+            1m   operator/ann  Approved       1a2b3c4d  checkout-eu-west-1: 2 removals of a…
+            3d   hub           RemovalParked  -         2 of 12 applications would be remov…
         "#]],
     );
 }

@@ -146,11 +146,22 @@ fn history_and_tokens_are_lists_too() {
 }
 
 #[test]
+fn a_list_may_be_larger_than_a_message_usually_is() {
+    let world = World::new();
+    // About 6 MB of JSON; gRPC clients refuse more than 4 MiB unless told otherwise.
+    world.set("applications", many(8_000));
+    assert_eq!(world.run(&["get", "apps"]).data().lines().count(), 8_001);
+}
+
+fn many(number: usize) -> Vec<Value> {
+    (0..number).map(|index| application(&format!("app-{index:04}"), "eu-1")).collect()
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let world = World::new();
     // More than a pipe holds, so that the write meets the closed end.
-    let many = (0..2_000).map(|i| application(&format!("app-{i:04}"), "eu-1")).collect();
-    world.set("applications", many);
+    world.set("applications", many(2_000));
     let mut child = world.tool.command(&["get", "apps", "-o", "json"]);
     let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
