@@ -81,7 +81,7 @@ pub struct Limits {
     pub tree_bytes: usize,
     /// How long a tool may run.
     pub time: Duration,
-    /// Memory of a tool. Measured peaks are 48 to 168 MB.
+    /// Memory of a tool (its data segment). Both start in 128 MiB; peaks of 168 MB were measured.
     pub memory_bytes: u64,
 }
 

@@ -7,12 +7,17 @@
 //! cannot understand a file in another way than this scan did (Go's JSON reader, for one, takes
 //! `helmcharts` for `helmCharts`).
 
+mod place;
+mod plugins;
+
 use std::collections::BTreeSet;
 
 use model::suggest;
 use model::tree::{FileTree, RepoPath, TreeError};
 use model::yaml;
 use serde_json::{Map, Value};
+
+use place::{Place, only_fields, relative, resolve};
 
 use super::FILE_NAMES;
 use crate::documents::read_error;
@@ -62,26 +67,6 @@ const PATH_FIELDS: [&str; 15] = [
     "validators",
 ];
 const HELM_FIELDS: [&str; 3] = ["helmCharts", "helmGlobals", "helmChartInflationGenerator"];
-/// Kustomize's built-in plugins but for two: HelmChartInflationGenerator starts helm, and
-/// ValueAddTransformer is undocumented and reads files in a way of its own.
-const BUILTIN_PLUGINS: [&str; 16] = [
-    "AnnotationsTransformer",
-    "ConfigMapGenerator",
-    "HashTransformer",
-    "IAMPolicyGenerator",
-    "ImageTagTransformer",
-    "LabelTransformer",
-    "NamespaceTransformer",
-    "PatchJson6902Transformer",
-    "PatchStrategicMergeTransformer",
-    "PatchTransformer",
-    "PrefixSuffixTransformer",
-    "PrefixTransformer",
-    "ReplacementTransformer",
-    "ReplicaCountTransformer",
-    "SecretGenerator",
-    "SuffixTransformer",
-];
 const PATCH_FIELDS: [&str; 4] = ["path", "patch", "target", "options"];
 const GENERATOR_FIELDS: [&str; 9] =
     ["name", "namespace", "behavior", "literals", "files", "envs", "env", "options", "type"];
@@ -127,24 +112,6 @@ struct Scan<'a> {
     scratch: &'a mut Scratch,
     queue: Vec<(RepoPath, Use)>,
     seen: BTreeSet<(RepoPath, Use)>,
-}
-
-/// Where a path was found, for messages and to resolve it.
-struct Place<'a> {
-    directory: &'a RepoPath,
-    file: &'a str,
-    field: String,
-}
-
-impl Place<'_> {
-    fn refuse(&self, rule: impl Into<String>) -> RenderError {
-        RenderError::refused(format!("{}, {}", self.file, self.field), rule)
-    }
-
-    fn item(&self, index: usize, name: &str) -> Self {
-        let field = format!("{}[{index}]{name}", self.field);
-        Self { directory: self.directory, file: self.file, field }
-    }
 }
 
 impl Scan<'_> {
@@ -313,10 +280,10 @@ impl Scan<'_> {
                 }
                 ("envs", Value::Array(items)) => {
                     for (index, item) in items.iter_mut().enumerate() {
-                        self.file(&place.item(index, ""), item)?;
+                        self.env_file(&place.item(index, ""), item)?;
                     }
                 }
-                ("env", value @ Value::String(_)) if value != "" => self.file(&place, value)?,
+                ("env", value @ Value::String(_)) if value != "" => self.env_file(&place, value)?,
                 ("files" | "envs" | "env", value) if !value.is_null() && value != "" => {
                     return Err(place.refuse("it is not of the right type"));
                 }
@@ -324,6 +291,21 @@ impl Scan<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A file of `KEY=value` lines. For a line of a key alone kustomize takes the value from its
+    /// environment, which is not part of the commit.
+    fn env_file(&mut self, place: &Place<'_>, item: &mut Value) -> Result<(), RenderError> {
+        let path = self.path(place, item)?;
+        let text = self.read(place, &path)?.unwrap_or_default();
+        for (index, line) in String::from_utf8_lossy(&text).lines().enumerate() {
+            let line = line.trim();
+            if !line.is_empty() && !line.starts_with('#') && !line.contains('=') {
+                let rule = format!("{path}, line {}, has no '='; write KEY=value", index + 1);
+                return Err(place.refuse(rule));
+            }
+        }
+        self.copy(place, &path)
     }
 
     /// `key=path` or `path`.
@@ -335,84 +317,6 @@ impl Scan<'_> {
         self.file(place, &mut path)?;
         *item = format!("{key}={}", path.as_str().unwrap_or_default()).into();
         Ok(())
-    }
-
-    /// The configuration of a plugin: inline, in a file, or a kustomization that makes some.
-    fn plugin(&mut self, place: &Place<'_>, item: &mut Value) -> Result<(), RenderError> {
-        match item.as_str() {
-            Some(text) if is_inline(text) => {
-                let name = format!("{}, {}", place.file, place.field);
-                let text = text.to_owned();
-                *item = self.plugin_documents(&name, place.directory, text.as_bytes())?.into();
-                Ok(())
-            }
-            _ => self.resource(place, item, &Use::Plugins { base: place.directory.clone() }),
-        }
-    }
-
-    /// Checks configurations of plugins and gives them back with their paths rewritten.
-    fn plugin_documents(
-        &mut self,
-        name: &str,
-        directory: &RepoPath,
-        text: &[u8],
-    ) -> Result<String, RenderError> {
-        let limits = yaml::Limits::new(MAX_KUSTOMIZATION_BYTES, MAX_KUSTOMIZATIONS);
-        let documents = yaml::read(text, limits).map_err(|error| read_error(name, error))?;
-        let mut texts = Vec::new();
-        for (index, mut document) in documents.into_iter().enumerate() {
-            let field = format!("document {}", index + 1);
-            let place = Place { directory, file: name, field };
-            self.plugin_document(&place, &mut document)?;
-            texts.push(document.to_string());
-        }
-        Ok(texts.join("\n---\n"))
-    }
-
-    fn plugin_document(
-        &mut self,
-        place: &Place<'_>,
-        document: &mut Value,
-    ) -> Result<(), RenderError> {
-        let Value::Object(map) = document else { return Err(place.refuse("it is a mapping")) };
-        let text = |field: &str| map.get(field).and_then(Value::as_str).unwrap_or_default();
-        let kind = text("kind").to_owned();
-        if text("apiVersion") != "builtin" || !BUILTIN_PLUGINS.contains(&kind.as_str()) {
-            return Err(place.refuse(format!(
-                "{kind} is not a built-in plugin of kustomize; programs, containers and Helm are \
-                 not run"
-            )));
-        }
-        if map.pointer_annotations().any(|key| key.starts_with("config.kubernetes.io/function")) {
-            return Err(place.refuse("a plugin that is a container is not run"));
-        }
-        for field in map.keys() {
-            // Go reads keys without regard to case; the paths below are found by exact name.
-            let folded = field.to_lowercase();
-            let known = ["path", "paths", "files", "envs", "env", "replacements"];
-            if !field.is_ascii() || (known.contains(&folded.as_str()) && *field != folded) {
-                return Err(place.refuse(format!("the field {field:?} is not known")));
-            }
-        }
-        for field in ["path", "paths", "replacements"] {
-            let place = place.sub(field);
-            match (field, map.get_mut(field)) {
-                (_, None | Some(Value::Null)) => {}
-                ("path", Some(path)) if path == "" => {}
-                ("path", Some(path)) => self.file(&place, path)?,
-                (_, Some(Value::Array(items))) => {
-                    for (index, item) in items.iter_mut().enumerate() {
-                        let place = place.item(index, "");
-                        match field {
-                            "paths" => self.strategic_patch(&place, item)?,
-                            _ => self.path_field_of(&place, item, &REPLACEMENT_FIELDS)?,
-                        }
-                    }
-                }
-                _ => return Err(place.refuse("it is a list")),
-            }
-        }
-        self.generator_sources(place, map)
     }
 
     /// Resolves a path and rewrites it, relative to the kustomization and beginning with a dot.
@@ -433,25 +337,6 @@ impl Scan<'_> {
             Err(error @ TreeError::NotFound { .. }) => Err(place.refuse(error.to_string())),
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-impl Place<'_> {
-    fn sub(&self, name: &str) -> Self {
-        let field = format!("{}.{name}", self.field);
-        Self { directory: self.directory, file: self.file, field }
-    }
-}
-
-/// The annotations of a document's metadata.
-trait Annotations {
-    fn pointer_annotations(&self) -> impl Iterator<Item = &String>;
-}
-
-impl Annotations for Map<String, Value> {
-    fn pointer_annotations(&self) -> impl Iterator<Item = &String> {
-        let annotations = self.get("metadata").and_then(|metadata| metadata.get("annotations"));
-        annotations.and_then(Value::as_object).into_iter().flat_map(Map::keys)
     }
 }
 
@@ -503,90 +388,6 @@ pub(super) fn write_file(
     Ok(path.clone())
 }
 
-fn resolve(place: &Place<'_>, text: &str) -> Result<RepoPath, RenderError> {
-    if is_remote(text) {
-        return Err(place.refuse(
-            "it names something outside of the repository, which would change without a commit; \
-             copy it into the repository",
-        ));
-    }
-    place.directory.join(text).map_err(|error| place.refuse(error.to_string()))
-}
-
-/// What kustomize would fetch, and what it might one day.
-fn is_remote(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    let user = text.split(['/', ':']).next().unwrap_or_default();
-    lower.contains("://")
-        || ["git::", "http:", "https:", "ssh:", "github.com/", "github.com:"]
-            .iter()
-            .any(|prefix| lower.starts_with(prefix))
-        || (user.contains('@') && text.contains(':'))
-        || lower.contains("?ref=")
-        || lower.contains("?version=")
-}
-
 fn is_inline(text: &str) -> bool {
     text.contains('\n') || text.trim_start().starts_with('{')
-}
-
-/// Fields must be known by their exact name, or something unchecked could be read from them.
-fn only_fields(
-    place: &Place<'_>,
-    map: &Map<String, Value>,
-    known: &[&str],
-) -> Result<(), RenderError> {
-    match map.keys().find(|field| !known.contains(&field.as_str())) {
-        Some(field) => Err(place.refuse(suggest::unknown("field", field, known))),
-        None => Ok(()),
-    }
-}
-
-/// The way from a directory to a path; it begins with a dot.
-fn relative(from: &RepoPath, to: &RepoPath) -> String {
-    let (from, to): (Vec<_>, Vec<_>) = (from.components().collect(), to.components().collect());
-    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let up = vec![".."; from.len() - shared];
-    let way = up.into_iter().chain(to[shared..].iter().copied()).collect::<Vec<_>>().join("/");
-    match way.is_empty() {
-        true => ".".to_owned(),
-        false if way.starts_with("..") => way,
-        false => format!("./{way}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ways_begin_with_a_dot() {
-        let way = |from: &str, to: &str| {
-            relative(&RepoPath::parse(from).unwrap(), &RepoPath::parse(to).unwrap())
-        };
-        assert_eq!(way("a/b", "a/b/c.yaml"), "./c.yaml");
-        assert_eq!(way("a/b", "a/c"), "../c");
-        assert_eq!(way("a/b", "a"), "..");
-        assert_eq!(way("a", "a"), ".");
-        assert_eq!(way(".", "github.com/x"), "./github.com/x");
-    }
-
-    #[test]
-    fn what_kustomize_would_fetch_is_remote() {
-        for remote in [
-            "https://example.com/x.yaml",
-            "HTTPS://example.com/x",
-            "github.com/a/b",
-            "git@example.com:a/b",
-            "git::https://x/y",
-            "ssh://git@x/y",
-            "a/b?ref=main",
-            "file:///etc",
-        ] {
-            assert!(is_remote(remote), "{remote}");
-        }
-        for local in ["../base", "a@b.yaml", "config/https.yaml", "github.community/x"] {
-            assert!(!is_remote(local), "{local}");
-        }
-    }
 }

@@ -124,6 +124,7 @@ fn refusal(kustomization: &str) -> String {
             "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: x}\n",
         ),
         ("app/link.yaml", "-> ../../../etc/passwd"),
+        ("app/bare.env", "# a\nA=1\nHOME\n"),
         ("app/two/kustomization.yaml", "{}"),
         ("app/two/Kustomization", "{}"),
         ("app/none/x.yaml", DEPLOYMENT),
@@ -168,6 +169,10 @@ fn what_is_remote_runs_or_leaves_is_refused_by_file_and_field() {
         "configurations[0]: the path \"../../etc/passwd\" leaves the repository",
     );
     check("resources: [gone.yaml]", "resources[0]: app/gone.yaml is not in the repository");
+    check(
+        "configMapGenerator: [{name: a, envs: [bare.env]}]",
+        "configMapGenerator[0].envs[0]: app/bare.env, line 3, has no '='; write KEY=value",
+    );
     let helm = "Helm charts inside of a kustomization are not rendered; make the chart an \
                 application of its own";
     check(
@@ -228,6 +233,21 @@ fn a_failure_of_the_tool_is_told_without_secrets() {
             assert!(!text.contains("hunter22") && !text.contains("render-"), "{text}");
         }
         other => panic!("kustomize takes no text for data: {other:?}"),
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_is_limited() {
+    if !have("kustomize") {
+        return;
+    }
+    // Go needs about 80 MB to start and ends in one of two ways when it gets less.
+    for mib in [24, 64] {
+        let limits = Limits { memory_bytes: mib << 20, ..Limits::default() };
+        let error = render_with(limits, &shop(), &json!({"path": "prod"})).unwrap_err();
+        assert!(matches!(error, RenderError::ToolKilled { .. }), "{}", chain(&error));
+        assert_eq!(error.class(), ErrorClass::Retry);
     }
 }
 
