@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use model::tree::{EntryKind, FileTree, RepoPath, TreeEntry, TreeError};
 
 use crate::error::{SourceError, chain};
-use crate::resolve::{self, Node, Nodes, is_forbidden, is_usable};
+use crate::resolve::{self, Child, Node, Nodes, is_forbidden, is_usable};
 use crate::tree::GitTree;
 
 /// The files in a folder as they are now: also those whose names begin with a dot, without `.git`,
@@ -116,12 +116,7 @@ impl Nodes for FolderTree {
         self.root.clone()
     }
 
-    fn child(
-        &self,
-        directory: &PathBuf,
-        path: &RepoPath,
-        name: &str,
-    ) -> Result<Option<Node<PathBuf, PathBuf>>, TreeError> {
+    fn child(&self, directory: &PathBuf, path: &RepoPath, name: &str) -> Child<Self> {
         if is_forbidden(name) {
             return Ok(None);
         }

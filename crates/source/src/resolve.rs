@@ -22,20 +22,19 @@ pub(crate) enum Node<D, F> {
 }
 
 /// Somewhere that has directories.
-pub(crate) trait Nodes {
+pub(crate) trait Nodes: Sized {
     type Directory: Clone;
     type File;
 
     fn root(&self) -> Self::Directory;
 
     /// What `name` is in `directory`, which lies at `path` and is real; `None` when it is nothing.
-    fn child(
-        &self,
-        directory: &Self::Directory,
-        path: &RepoPath,
-        name: &str,
-    ) -> Result<Option<Node<Self::Directory, Self::File>>, TreeError>;
+    fn child(&self, directory: &Self::Directory, path: &RepoPath, name: &str) -> Child<Self>;
 }
+
+/// What is under a name, if anything is.
+pub(crate) type Child<N> =
+    Result<Option<Node<<N as Nodes>::Directory, <N as Nodes>::File>>, TreeError>;
 
 /// Where a path really leads; never a link.
 pub(crate) fn resolve<N: Nodes>(
@@ -119,12 +118,7 @@ mod tests {
             String::new()
         }
 
-        fn child(
-            &self,
-            directory: &String,
-            _path: &RepoPath,
-            name: &str,
-        ) -> Result<Option<Node<String, String>>, TreeError> {
+        fn child(&self, directory: &String, _path: &RepoPath, name: &str) -> Child<Self> {
             let path = format!("{directory}{name}");
             let below = format!("{path}/");
             Ok(match self.0.get(&path) {

@@ -11,7 +11,7 @@ use gix::objs::tree::EntryKind as GitKind;
 use model::tree::{EntryKind, FileTree, RepoPath, TreeEntry, TreeError};
 
 use crate::error::chain;
-use crate::resolve::{self, Node, Nodes, is_forbidden, is_usable};
+use crate::resolve::{self, Child, Node, Nodes, is_forbidden, is_usable};
 
 /// The longest text of a link, as on Linux.
 const MAX_LINK_BYTES: u64 = 4096;
@@ -152,12 +152,7 @@ impl Nodes for Reader<'_> {
         self.root
     }
 
-    fn child(
-        &self,
-        directory: &ObjectId,
-        path: &RepoPath,
-        name: &str,
-    ) -> Result<Option<Node<ObjectId, ObjectId>>, TreeError> {
+    fn child(&self, directory: &ObjectId, path: &RepoPath, name: &str) -> Child<Self> {
         let entries = self.directory(path, *directory)?;
         let Ok(at) = entries.binary_search_by(|entry| entry.name.as_str().cmp(name)) else {
             return Ok(None);

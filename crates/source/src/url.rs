@@ -7,6 +7,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -44,7 +45,10 @@ impl Scheme {
 /// port, a trailing `/` and `.git`, and a user name in an `https` URL. `host:path` and
 /// `ssh://host/path` differ: the first is relative to the user's home.
 #[derive(Clone)]
-pub struct RepoUrl {
+pub struct RepoUrl(Arc<Parts>);
+
+/// Apart, so that the name of a repository is cheap to pass around and to put into an error.
+struct Parts {
     scheme: Scheme,
     /// Only for `ssh`.
     user: Option<String>,
@@ -72,7 +76,7 @@ const FORMS: &str = "is not one of https://HOST/PATH, ssh://USER@HOST/PATH and U
 impl RepoUrl {
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let url = Self::parse_prefix(text)?;
-        if url.path.is_empty() {
+        if url.0.path.is_empty() {
             return Err(refuse(text, "has no path; it names a host, not a repository"));
         }
         Ok(url)
@@ -80,44 +84,49 @@ impl RepoUrl {
 
     /// Like `parse`, but the path may be empty: all repositories of a host.
     pub(crate) fn parse_prefix(text: &str) -> Result<Self, UrlError> {
-        parse(text).map_err(|rule| refuse(text, rule))
+        parse(text).map(|parts| Self(Arc::new(parts))).map_err(|rule| refuse(text, rule))
     }
 
     #[must_use]
     pub fn scheme(&self) -> Scheme {
-        self.scheme
+        self.0.scheme
     }
 
     pub(crate) fn user(&self) -> Option<&str> {
-        self.user.as_deref()
+        self.0.user.as_deref()
     }
 
     pub(crate) fn host(&self) -> &str {
-        &self.host
+        &self.0.host
     }
 
     pub(crate) fn port(&self) -> Option<u16> {
-        self.port
+        self.0.port
     }
 
     /// The path as the other side is asked for it; absolute unless relative to the user's home.
     pub(crate) fn remote_path(&self) -> String {
-        if self.home_relative { self.path.clone() } else { format!("/{}", self.path) }
+        if self.0.home_relative { self.0.path.clone() } else { format!("/{}", self.0.path) }
     }
 
     /// The components of the path, without a final `.git`.
     pub(crate) fn components(&self) -> impl Iterator<Item = &str> {
-        self.path.strip_suffix(".git").unwrap_or(&self.path).split('/').filter(|c| !c.is_empty())
+        self.0
+            .path
+            .strip_suffix(".git")
+            .unwrap_or(&self.0.path)
+            .split('/')
+            .filter(|c| !c.is_empty())
     }
 
     /// What two URLs of one repository have in common; the mirror's folder is named by its digest.
     pub(crate) fn key(&self) -> String {
-        let user = self.user.as_deref().unwrap_or_default();
-        let port = self.port.map(|port| port.to_string()).unwrap_or_default();
-        let home = if self.home_relative { "~" } else { "" };
+        let user = self.0.user.as_deref().unwrap_or_default();
+        let port = self.0.port.map(|port| port.to_string()).unwrap_or_default();
+        let home = if self.0.home_relative { "~" } else { "" };
         let path: Vec<_> = self.components().collect();
-        let scheme = self.scheme.as_str();
-        format!("{scheme}://{user}@{}:{port}/{home}/{}", self.host, path.join("/"))
+        let scheme = self.0.scheme.as_str();
+        format!("{scheme}://{user}@{}:{port}/{home}/{}", self.0.host, path.join("/"))
     }
 }
 
@@ -149,14 +158,14 @@ impl Ord for RepoUrl {
 
 impl fmt::Display for RepoUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.home_relative {
-            return write!(f, "{}:{}", self.host, self.path);
+        if self.0.home_relative {
+            return write!(f, "{}:{}", self.0.host, self.0.path);
         }
-        write!(f, "{}://{}", self.scheme.as_str(), self.host)?;
-        if let Some(port) = self.port {
+        write!(f, "{}://{}", self.0.scheme.as_str(), self.0.host)?;
+        if let Some(port) = self.0.port {
             write!(f, ":{port}")?;
         }
-        write!(f, "/{}", self.path)
+        write!(f, "/{}", self.0.path)
     }
 }
 
@@ -195,7 +204,7 @@ fn redact(text: &str) -> String {
     shown.chars().take(QUOTED_CHARS).collect()
 }
 
-fn parse(text: &str) -> Result<RepoUrl, Rule> {
+fn parse(text: &str) -> Result<Parts, Rule> {
     if text.is_empty() {
         return Err("is empty");
     }
@@ -219,7 +228,7 @@ fn parse(text: &str) -> Result<RepoUrl, Rule> {
     }
 }
 
-fn parse_http(text: &str, scheme: Scheme) -> Result<RepoUrl, Rule> {
+fn parse_http(text: &str, scheme: Scheme) -> Result<Parts, Rule> {
     let url = reqwest::Url::parse(text).map_err(|_malformed| FORMS)?;
     if url.password().is_some() {
         return Err("holds a password; put it into the credentials, not into the URL");
@@ -235,7 +244,7 @@ fn parse_http(text: &str, scheme: Scheme) -> Result<RepoUrl, Rule> {
     if path.split('/').any(|component| component.eq_ignore_ascii_case("%2e%2e")) {
         return Err("has a path that leaves its folder");
     }
-    Ok(RepoUrl {
+    Ok(Parts {
         scheme,
         user: None,
         host: host.to_owned(),
@@ -245,7 +254,7 @@ fn parse_http(text: &str, scheme: Scheme) -> Result<RepoUrl, Rule> {
     })
 }
 
-fn parse_ssh(rest: &str) -> Result<RepoUrl, Rule> {
+fn parse_ssh(rest: &str) -> Result<Parts, Rule> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (user, host_and_port) = split_user(authority)?;
     let (host, port) = match host_and_port.rsplit_once(':') {
@@ -260,7 +269,7 @@ fn parse_ssh(rest: &str) -> Result<RepoUrl, Rule> {
     ssh(user, host, port.filter(|port| *port != 22), path, false)
 }
 
-fn parse_scp(text: &str) -> Result<RepoUrl, Rule> {
+fn parse_scp(text: &str) -> Result<Parts, Rule> {
     if text.starts_with(['/', '.', '~']) {
         return Err("is a local path; only repositories on a server can be used");
     }
@@ -294,7 +303,7 @@ fn ssh(
     port: Option<u16>,
     path: &str,
     home_relative: bool,
-) -> Result<RepoUrl, Rule> {
+) -> Result<Parts, Rule> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let plain = match bare {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
@@ -304,7 +313,7 @@ fn ssh(
         return Err("has a host that ssh could misread");
     }
     check_path(path)?;
-    Ok(RepoUrl {
+    Ok(Parts {
         scheme: Scheme::Ssh,
         user: user.map(str::to_owned),
         host: host.to_ascii_lowercase(),
@@ -314,12 +323,12 @@ fn ssh(
     })
 }
 
-fn parse_file(rest: &str) -> Result<RepoUrl, Rule> {
+fn parse_file(rest: &str) -> Result<Parts, Rule> {
     let path = rest.strip_prefix('/').ok_or("names a host; a file URL is file:///PATH")?;
     if path.split('/').any(|component| component == "..") {
         return Err("has a path that leaves its folder");
     }
-    Ok(RepoUrl {
+    Ok(Parts {
         scheme: Scheme::File,
         user: None,
         host: String::new(),

@@ -176,7 +176,7 @@ impl Exchange {
             match response.status() {
                 StatusCode::OK => return self.check_type(response),
                 status if status.is_redirection() => {
-                    self.base = self.redirected(&url, &response)?
+                    self.base = self.redirected(&url, &response)?;
                 }
                 status => return Err(status_failure(status)),
             }

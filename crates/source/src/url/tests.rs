@@ -117,7 +117,7 @@ proptest! {
     fn any_text_is_taken_or_refused_and_what_is_taken_cannot_be_an_option(text in "\\PC{0,60}") {
         if let Ok(url) = RepoUrl::parse(&text) {
             prop_assert!(!url.host().starts_with('-'));
-            prop_assert!(!url.path.starts_with('-') || url.scheme != Scheme::Ssh);
+            prop_assert!(!url.0.path.starts_with('-') || url.scheme() != Scheme::Ssh);
             prop_assert!(!url.user().unwrap_or_default().starts_with('-'));
         }
     }
