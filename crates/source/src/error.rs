@@ -115,6 +115,14 @@ impl SourceError {
     }
 }
 
+/// Whether the reason lies on this machine: the disk is full or cannot be written.
+pub(crate) fn is_local(error: &gix::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    error.iter_errors().filter_map(|error| error.downcast_ref::<std::io::Error>()).any(|error| {
+        matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem | PermissionDenied)
+    })
+}
+
 /// The messages of a gix error from the outside in, each once.
 pub(crate) fn chain(error: &gix::Error) -> String {
     let mut text = String::new();
@@ -127,4 +135,22 @@ pub(crate) fn chain(error: &gix::Error) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_not_the_servers_fault() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert!(is_local(&gix::Error::from_error(full)));
+        let cut = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        assert!(!is_local(&gix::Error::from_error(cut)));
+    }
+
+    #[test]
+    fn an_error_is_small_enough_to_return() {
+        assert!(size_of::<SourceError>() <= 64, "{}", size_of::<SourceError>());
+    }
 }

@@ -23,6 +23,8 @@ const NAMESPACE: &str = "refs/muster/";
 pub(crate) struct Mirror {
     path: PathBuf,
     repository: Option<gix::ThreadSafeRepository>,
+    /// What an earlier process left behind was removed.
+    swept: bool,
     damaged: Arc<AtomicBool>,
 }
 
@@ -31,7 +33,7 @@ pub(crate) type Damage = String;
 
 impl Mirror {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, repository: None, damaged: Arc::default() }
+        Self { path, repository: None, swept: false, damaged: Arc::default() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -46,7 +48,12 @@ impl Mirror {
     pub(crate) fn open(&mut self) -> Result<gix::Repository, Damage> {
         if self.repository.is_none() {
             let opened = if self.path.exists() { open(&self.path) } else { create(&self.path) };
-            self.repository = Some(opened?.into_sync());
+            let repository = opened?;
+            if !self.swept {
+                sweep(&self.path);
+                self.swept = true;
+            }
+            self.repository = Some(repository.into_sync());
         }
         Ok(self.repository.as_ref().expect("opened above").to_thread_local())
     }
@@ -99,6 +106,24 @@ fn create(path: &Path) -> Result<gix::Repository, Damage> {
 /// Nothing outside of the mirror changes how it behaves.
 fn options() -> gix::open::Options {
     gix::open::Options::isolated().open_path_as_is(true)
+}
+
+/// Removes locks and half-written packs of a process that was killed: nobody else will, and a lock
+/// would stop every later fetch. What cannot be removed shows up again as that failure.
+fn sweep(path: &Path) {
+    let leftovers = [("", ".lock"), (NAMESPACE, ".lock"), ("objects/pack", "")];
+    for (folder, ending) in leftovers {
+        let Ok(entries) = fs::read_dir(path.join(folder)) else { continue };
+        for entry in entries.filter_map(Result::ok) {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let lock = !ending.is_empty() && name.ends_with(ending);
+            if lock || (ending.is_empty() && name.starts_with(".tmp")) {
+                tracing::info!(file = %entry.path().display(), "removing what a killed process left");
+                fs::remove_file(entry.path()).ok();
+            }
+        }
+    }
 }
 
 fn remove(path: &Path) -> Result<(), Damage> {

@@ -16,7 +16,7 @@ use model::id::CommitId;
 use model::status::Timestamp;
 
 use crate::credentials::Credentials;
-use crate::error::{SourceError, chain};
+use crate::error::{SourceError, chain, is_local};
 use crate::mirror::{self, Damage, Found, Mirror};
 use crate::remote::{self, Fetched, Wanted};
 use crate::revision::{RemoteRef, Revision};
@@ -372,11 +372,11 @@ impl Inner {
             Ok(true) => return Ok(()),
             Ok(false) => {}
             Err(error) if error.refuses_single_commits() => {}
-            Err(error) => return Err(error.into_source(url)),
+            Err(error) => return Err(error.into_fetch(url, repository)),
         }
         tracing::debug!(%url, %commit, "the server gives out no single commit: fetching all");
         self.transfer(url, repository, Wanted::Everything)
-            .map_err(|error| error.into_source(url))?;
+            .map_err(|error| error.into_fetch(url, repository))?;
         if repository.has_object(id) {
             return Ok(());
         }
@@ -437,12 +437,20 @@ impl TalkError {
         SourceError::from_transport(url, self.failure, &self.error)
     }
 
-    /// The connection was fine; the server said that it does not give out this object, or that it
-    /// cannot leave the history away.
+    /// As `into_source`, for a conversation that also wrote to the mirror.
+    fn into_fetch(self, url: &RepoUrl, repository: &gix::Repository) -> SourceError {
+        if self.failure.is_none() && is_local(&self.error) {
+            let path = repository.path().to_owned();
+            return SourceError::Mirror { path, detail: chain(&self.error) };
+        }
+        self.into_source(url)
+    }
+
+    /// The server said that it does not give out this object, or gix that the server cannot leave
+    /// the history away.
     fn refuses_single_commits(&self) -> bool {
-        let text = chain(&self.error);
-        let phrases =
-            ["not our ref", "unadvertised object", "lack feature \"shallow\"", "not valid"];
-        self.failure.is_none() && phrases.iter().any(|phrase| text.contains(phrase))
+        let said = self.failure.as_ref().map_or_else(|| chain(&self.error), ToString::to_string);
+        let phrases = ["not our ref", "unadvertised object", "lack feature \"shallow\""];
+        phrases.iter().any(|phrase| said.contains(phrase))
     }
 }

@@ -99,6 +99,25 @@ fn objects_without_a_mark_are_not_trusted() {
 }
 
 #[test]
+fn what_a_killed_process_left_behind_stops_nobody() {
+    let repo = Repo::new();
+    let first = repo.commit(&[("a", "1")], "first");
+    let home = Home::new();
+    home.mirrors.tree(&repo.url(), first).unwrap();
+    let mirror = home.folders().remove(0);
+    let second = repo.commit(&[("a", "2")], "second");
+    let left = ["shallow.lock", &format!("refs/muster/{second}.lock"), "objects/pack/.tmpAbC123"];
+    for file in left {
+        fs::write(mirror.join(file), "").unwrap();
+    }
+    let tree = home.restarted().tree(&repo.url(), second).unwrap();
+    assert_eq!(read(&tree, "a").unwrap(), "2");
+    for file in left {
+        assert!(!mirror.join(file).exists(), "{file}");
+    }
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_named() {
     let repo = Repo::new();
     let commit = repo.commit(&[("a", "1")], "first");
