@@ -23,6 +23,8 @@ mod repair;
 mod report;
 mod state;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod unit;
 
 use std::collections::BTreeMap;

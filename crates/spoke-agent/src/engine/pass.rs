@@ -129,6 +129,8 @@ impl Means {
                     tokio::time::sleep(KIND_PAUSE).await;
                 }
                 RefusalKind::KindMissing => return waiting(payload),
+                // What a dry run creates does not exist for the next one, a namespace least of all.
+                RefusalKind::NamespaceMissing if manner.dry_run => return Outcome::WouldChange,
                 _ => return Outcome::failed(refusal),
             }
         }

@@ -9,10 +9,11 @@ use model::set::OnRemoval;
 use model::status::Condition;
 
 use super::pass::Means;
-use crate::inventory::Inventory;
 use crate::inventory::store::Parts;
-use crate::kubernetes::answer::RefusalKind;
+use crate::inventory::{Entry, Inventory};
+use crate::kubernetes::answer::{Refusal, RefusalKind};
 use crate::kubernetes::client::Deletion;
+use crate::kubernetes::discovery::Resource;
 use crate::kubernetes::fields::{MANAGER_PREFIX, manager_name};
 use crate::reconcile::payload::Class;
 use crate::reconcile::prune::{self, Judgement, Owner};
@@ -80,11 +81,13 @@ fn settle(key: &ObjectKey, fate: Fate, inventory: &mut Inventory, removed: &mut 
             removed.pruned += 1;
         }
         Fate::Forgotten { reason } => {
+            // A namespace that was made on the way was never the application's own.
+            let counts = reason.is_some();
             if let Some(reason) = reason {
                 condition("PruneSkipped", reason);
             }
             inventory.entries.remove(key);
-            removed.orphaned += 1;
+            removed.orphaned += usize::from(counts);
         }
         Fate::Pending { reason } => {
             condition("PrunePending", reason);
@@ -109,22 +112,25 @@ async fn remove_one(
         let reason = "other applications have objects in it".to_owned();
         return Fate::Pending { reason };
     }
-    let kinds = means.discovery.kinds();
-    let resource = match kinds.find_any(&entry.api_version, &key.kind) {
-        Some(resource) => resource.clone(),
-        None => match means.resource(&entry.api_version, &key.kind).await {
-            Ok(Some(resource)) => resource,
-            // Its definition is gone, or an aggregated API server is down: nobody can tell.
-            Ok(None) => {
-                return Fate::Pending { reason: "its kind is not served at the moment".to_owned() };
-            }
-            Err(refusal) => return Fate::Pending { reason: refusal.message },
-        },
+    let resource = match served(means, &entry.api_version, key).await {
+        Ok(Some(resource)) => resource,
+        // With its definition its objects went, too. An aggregated API server that is only down
+        // answers otherwise.
+        Ok(None) => return Fate::Pruned,
+        Err(refusal) => return Fate::Pending { reason: refusal.message },
     };
     let live = match means.cluster.look_at(&resource, key, false).await {
         Ok(live) => Some(live),
         Err(refusal) if refusal.kind == RefusalKind::NotFound => None,
-        Err(refusal) => return Fate::Pending { reason: refusal.message },
+        Err(refusal) => {
+            if refusal.kind == RefusalKind::KindMissing {
+                // The table is older than the removal of a definition; the next attempt knows.
+                if let Err(error) = means.discovery.refresh().await {
+                    tracing::warn!(%error, "the kinds could not be read anew");
+                }
+            }
+            return Fate::Pending { reason: refusal.message };
+        }
     };
     match prune::judge(key, entry.class, &entry.uid, live.as_ref(), owner) {
         Judgement::Gone => Fate::Pruned,
@@ -144,6 +150,22 @@ async fn remove_one(
             Err(refusal) => Fate::Pending { reason: refusal.message },
         },
     }
+}
+
+/// The resource of a kind, in the version that was applied or in another one.
+async fn served(
+    means: &Means,
+    api_version: &str,
+    key: &ObjectKey,
+) -> Result<Option<Resource>, Refusal> {
+    if let Some(resource) = means.discovery.kinds().find_any(api_version, &key.kind) {
+        return Ok(Some(resource.clone()));
+    }
+    if let Some(resource) = means.resource(api_version, &key.kind).await? {
+        return Ok(Some(resource));
+    }
+    means.discovery.refresh().await?;
+    Ok(means.discovery.kinds().find_any(api_version, &key.kind).cloned())
 }
 
 fn held(finalizers: &[String]) -> String {
@@ -175,7 +197,8 @@ pub(super) async fn run(means: Means, request: RemovalRequest) -> RemovalOutcome
     let RemovalRequest { name, tombstone, mut inventory, mut parts, used_namespaces } = request;
     let mut removed = match tombstone.on_removal {
         OnRemoval::Orphan => {
-            let orphaned = inventory.entries.len();
+            let made = |entry: &&Entry| entry.is_applied() && entry.class == Class::Normal;
+            let orphaned = inventory.entries.values().filter(made).count();
             inventory.entries.clear();
             Removed { orphaned, ..Removed::default() }
         }

@@ -154,6 +154,7 @@ async fn put_right(
     manager: &str,
     drifted: Option<Box<str>>,
 ) -> Repaired {
+    let was_gone = drifted.is_none();
     let managed_fields = drifted.unwrap_or_else(|| "[]".into());
     let before = fields::parse(&managed_fields);
     let others = before
@@ -170,7 +171,11 @@ async fn put_right(
     match means.apply(payload, manner).await {
         Outcome::Applied { seen, .. } => {
             let after = fields::parse(&seen.managed_fields);
-            let taken = fields::taken(&fields::own_paths(&after, manager), &before, manager);
+            // An object that was deleted lost everything, which is not worth a list.
+            let taken = match was_gone {
+                true => Taken::default(),
+                false => fields::taken(&fields::own_paths(&after, manager), &before, manager),
+            };
             match request.heal {
                 true => {
                     Repaired::Healed { entry: entry_after(payload, &seen, manager), seen, taken }

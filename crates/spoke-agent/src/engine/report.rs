@@ -9,6 +9,10 @@ use super::record::{Live, Record, State, TroubleKind};
 use super::unit::Unit;
 use crate::health;
 
+/// The most conditions in one status: a namespace that is missing would otherwise give one for
+/// each of a thousand objects.
+const MAX_CONDITIONS: usize = 20;
+
 /// The status now; `None` for an application that is not mentioned.
 pub(super) fn status(unit: &Unit, watch_failures: &[Condition]) -> Option<ApplicationStatus> {
     let desired = unit.desired.as_ref()?;
@@ -81,6 +85,10 @@ fn sync_of(record: &Record) -> (SyncStatus, String) {
 
 /// The health of an object, as far as it has one.
 fn health_of(key: &model::manifest::ObjectKey, record: &Record) -> (Option<Health>, String) {
+    if matches!(record.state, State::Conflict(_) | State::Shared(_)) && !record.entry.is_applied() {
+        // It exists, and is not ours to watch.
+        return (Some(Health::Unknown), String::new());
+    }
     if record.live == Live::Gone || !record.entry.is_applied() {
         return (Some(Health::Missing), "it does not exist".to_owned());
     }
@@ -161,5 +169,13 @@ fn conditions(unit: &Unit, watch_failures: &[Condition]) -> Vec<Condition> {
     }
     conditions.sort_by(|a, b| (&a.kind, &a.message).cmp(&(&b.kind, &b.message)));
     conditions.dedup();
+    if conditions.len() > MAX_CONDITIONS {
+        let more = conditions.len() - MAX_CONDITIONS;
+        conditions.truncate(MAX_CONDITIONS);
+        conditions.push(Condition {
+            kind: "MoreConditions".to_owned(),
+            message: format!("and {more} more; each object's own message has the rest"),
+        });
+    }
     conditions
 }

@@ -280,13 +280,12 @@ async fn keep(
     // Bodies are shared, so this copies names only.
     let (cache, payloads) = (means.payloads.clone(), payloads.to_vec());
     let written = blocking("payloads", move || cache.write(&header, &payloads)).await;
-    match written {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "a render could not be cached in the state directory")
-        }
-        Err(error) => tracing::warn!(%error, "a render could not be cached in the state directory"),
-    }
+    let problem = match written {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::warn!(problem, "a render could not be cached in the state directory");
 }
 
 /// Kinds that definitions among the manifests bring, and whether they live in namespaces.
@@ -468,7 +467,7 @@ async fn prune(
         outcome.conditions.push(Condition {
             kind: "PruneParked".to_owned(),
             message: format!(
-                "{} objects are no longer in Git and wait for approval: {}{more}; {}",
+                "{} objects are no longer in Git and stay for now: {}{more}; {}",
                 plan.parked.len(),
                 names.join(", "),
                 plan.reason

@@ -372,6 +372,10 @@ impl Unit {
             record.waiting = None;
             record.suspect(moment);
         }
+        // A removal that waits for it goes on at once.
+        if (!record.wanted || self.tombstone.is_some()) && self.sync_at.is_some() {
+            self.sync_at = Some(moment.now);
+        }
     }
 
     /// The list of a kind is complete: what was not in it may be gone.
@@ -485,7 +489,7 @@ impl Unit {
                 let id = trouble.as_ref().and_then(|trouble| trouble.incident);
                 record.trouble = trouble;
                 record.applied(entry, seen.resource_version, moment.now);
-                if !was_ours || (taken.is_empty() && !was_bad) {
+                if !was_ours || (taken.is_empty() && !was_bad && id.is_none()) {
                     return None;
                 }
                 return Some(Told::Incident(Incident {

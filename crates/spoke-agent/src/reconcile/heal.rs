@@ -2,12 +2,12 @@
 //!
 //! Every drift adds one to the object's heat. The heat cools by the minutes that a repair held,
 //! not by the minutes that a repair waited: who undoes every repair at once heats the object by
-//! one each time, and a person who edits once in a while never waits.
+//! one each time, and a person who edits once in a while, or twice in a row, never waits.
 
 use std::time::Duration;
 
-/// Seconds to wait before the n-th repair in a row: 2·3ⁿ, at most 300.
-const DELAYS: [u64; 7] = [0, 2, 6, 18, 54, 162, 300];
+/// Seconds to wait at each whole degree of heat: 2·3ⁿ.
+const DELAYS: [u64; 6] = [0, 2, 6, 18, 54, 162];
 /// Repairs in a row after which two controllers are fighting, not correcting a slip.
 pub const FIGHT_HEAT: f32 = 5.0;
 /// How often a fight is repaired at most.
@@ -57,7 +57,7 @@ impl Heat {
     reason = "a heat is between 0 and a few dozen"
 )]
 fn rank(heat: f32) -> usize {
-    heat.round().clamp(0.0, 100.0) as usize
+    heat.floor().clamp(0.0, 100.0) as usize
 }
 
 #[cfg(test)]
@@ -75,15 +75,8 @@ mod tests {
             heat.repaired(now);
             now += Duration::from_millis(20);
         }
-        let expected = [
-            (0, false),
-            (2, false),
-            (6, false),
-            (18, false),
-            (54, false),
-            (600, true),
-            (600, true),
-        ];
+        let expected =
+            [(0, false), (0, false), (2, false), (6, false), (18, false), (600, true), (600, true)];
         assert_eq!(delays, expected);
     }
 

@@ -106,16 +106,17 @@ pub fn implicit_namespace(
     metadata: Option<&model::application::NamespaceMetadata>,
     part_of: &str,
 ) -> Payload {
-    let mut labels: Map<String, Value> = Map::new();
-    let mut annotations: Map<String, Value> = Map::new();
-    if let Some(metadata) = metadata {
-        labels.extend(metadata.labels.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))));
-        annotations
-            .extend(metadata.annotations.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))));
-    }
+    let map = |pairs: &model::selector::Labels| -> Map<String, Value> {
+        pairs.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
+    };
+    let mut labels = metadata.map(|metadata| map(&metadata.labels)).unwrap_or_default();
     labels.insert(PART_OF_LABEL.to_owned(), Value::from(part_of));
-    let body = serde_json::json!({"apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": name, "labels": labels, "annotations": annotations}});
+    let mut body = serde_json::json!({"apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": name, "labels": labels}});
+    let annotations = metadata.map(|metadata| map(&metadata.annotations)).unwrap_or_default();
+    if !annotations.is_empty() {
+        body["metadata"]["annotations"] = Value::Object(annotations);
+    }
     let key = ObjectKey {
         group: String::new(),
         kind: "Namespace".to_owned(),

@@ -61,7 +61,7 @@ pub fn plan(stale: &[ObjectKey], inventory: usize, policy: Policy) -> Plan {
     for key in stale {
         if is_guarded(key) && !policy.approved {
             plan.parked.push(key.clone());
-            reasons.insert(format!("a {} is only removed when a person approves it", key.kind));
+            reasons.insert(format!("a {} is only removed after approval", key.kind));
         } else {
             free.push(key.clone());
         }
@@ -70,9 +70,9 @@ pub fn plan(stale: &[ObjectKey], inventory: usize, policy: Policy) -> Plan {
     let all = free.len() >= inventory && !policy.allow_empty;
     if !policy.approved && !free.is_empty() && (all || policy.recent + free.len() > budget) {
         reasons.insert(match all {
-            true => format!("it would remove all {inventory} objects of the application"),
+            true => format!("removing all {inventory} objects of the application needs approval"),
             false => format!(
-                "it would remove {} objects and {} went within the last hour; the budget is \
+                "removing {} objects after {} within the last hour needs approval: the budget is \
                  {budget} of {inventory}",
                 free.len(),
                 policy.recent
@@ -249,7 +249,7 @@ mod tests {
         let stale = [key("Namespace", "n"), key("ConfigMap", "a"), key("Deployment", "d")];
         let unapproved = plan(&stale, 20, Policy::default());
         assert_eq!(unapproved.parked, [key("Namespace", "n")]);
-        assert!(unapproved.reason.contains("only removed when a person approves"));
+        assert!(unapproved.reason.contains("only removed after approval"));
         let approved = plan(&stale, 20, Policy { approved: true, ..Policy::default() });
         let kinds: Vec<_> = approved.remove.iter().map(|key| key.kind.as_str()).collect();
         assert_eq!(kinds, ["Deployment", "ConfigMap", "Namespace"]);
