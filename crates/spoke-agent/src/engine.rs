@@ -7,7 +7,7 @@
 //! | the session | `watch` of [`DesiredSet`] | the accepted state, whole |
 //! | the session | `mpsc` of [`EngineCommand`] | syncs and approvals by hand |
 //! | watches, one task per kind | `mpsc`, [`WATCH_EVENTS`] | what was seen in the cluster |
-//! | passes, one task per piece of work | `mpsc`, [`PASS_ENDS`] | what became of it |
+//! | passes, one task per piece of work | `mpsc`, [`NOTICES`] | what became of it |
 //!
 //! and gives out passes (at most one per application, a few at a time) and `Report`s. Each
 //! application is a [`unit`] of its own: an error, a slow renderer or a panic in its pass reaches
@@ -49,13 +49,13 @@ use crate::kubernetes::watch::{Event as WatchEvent, GroupKind};
 use crate::manifests::ManifestSource;
 use pass::Means;
 use payloads::PayloadCache;
-use state::{Engine, PassEnd};
+use state::{Engine, Notice};
 
 /// Events of all watches together: each holds the metadata of one object, a few kilobytes at
 /// most. When it is full the watches wait, and so does the API server.
 const WATCH_EVENTS: usize = 32;
-/// Ends of passes: there are never more passes than slots for them.
-const PASS_ENDS: usize = 32;
+/// Ends of passes and of discoveries: there are never many more passes than slots for them.
+const NOTICES: usize = 32;
 /// The most events that are handled before passes are started and reports sent.
 const BATCH: usize = 64;
 /// How the start is tried again when the API server does not answer.
@@ -153,7 +153,7 @@ enum Event {
     Desired,
     Command(EngineCommand),
     Watch(Arc<GroupKind>, WatchEvent),
-    Pass(PassEnd),
+    Notice(Notice),
     Tick,
 }
 
@@ -180,7 +180,7 @@ pub async fn run(
         () = shutdown.cancelled() => return Ok(()),
     };
     let (discovery, facts, stored) = started;
-    let (_facts, facts) = watch::channel(Arc::new(facts));
+    let facts = Arc::new(watch::Sender::new(Arc::new(facts)));
     let means = Means {
         cluster,
         discovery,
@@ -191,8 +191,8 @@ pub async fn run(
         facts,
     };
     let (watch_tx, mut watch_rx) = mpsc::channel(WATCH_EVENTS);
-    let (pass_tx, mut pass_rx) = mpsc::channel(PASS_ENDS);
-    let mut engine = Engine::new(means, clock.clone(), supervisor, watch_tx, pass_tx, stored);
+    let (notices_tx, mut notices_rx) = mpsc::channel(NOTICES);
+    let mut engine = Engine::new(means, clock.clone(), supervisor, watch_tx, notices_tx, stored);
     let desired = Arc::clone(&input.desired.borrow_and_update());
     engine.want(&desired);
     let mut commands_open = true;
@@ -213,7 +213,7 @@ pub async fn run(
                 Some(command) => Event::Command(command),
                 None => { commands_open = false; Event::Tick }
             },
-            Some(end) = pass_rx.recv() => Event::Pass(end),
+            Some(notice) = notices_rx.recv() => Event::Notice(notice),
             Some((kind, event)) = watch_rx.recv() => Event::Watch(kind, event),
             () = tokio::time::sleep(sleep.unwrap_or_default()), if sleep.is_some() => Event::Tick,
         };
@@ -223,7 +223,8 @@ pub async fn run(
                 engine.want(&desired);
             }
             Event::Command(command) => engine.command(&command),
-            Event::Pass(end) => engine.pass_ended(end),
+            Event::Notice(Notice::Pass(end)) => engine.pass_ended(end),
+            Event::Notice(Notice::Discovered) => engine.discovered(),
             Event::Watch(kind, event) => engine.seen(&kind, event),
             Event::Tick => {}
         }

@@ -17,6 +17,10 @@ use crate::reconcile::payload::Class;
 /// The first word of the text; another format gets another number.
 const FORMAT: &str = "muster-inventory/1";
 
+/// The hash of our own fields on a server that keeps no `managedFields`: it says that an apply
+/// succeeded, and nothing about drift.
+pub const NO_FIELDS: u64 = 1;
+
 /// What is recorded of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {

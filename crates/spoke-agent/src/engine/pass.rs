@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use render::ClusterFacts;
 use tokio::sync::watch;
 
 use super::EngineConfig;
 use super::payloads::PayloadCache;
-use crate::inventory::Entry;
 use crate::inventory::store::InventoryStore;
+use crate::inventory::{Entry, NO_FIELDS};
 use crate::kubernetes::answer::{ConflictCause, Refusal, RefusalKind};
 use crate::kubernetes::client::{Apply, Cluster};
 use crate::kubernetes::discovery::{Discovery, Resource};
@@ -38,7 +39,8 @@ pub(super) struct Means {
     pub(super) inventories: InventoryStore,
     pub(super) payloads: PayloadCache,
     pub(super) config: Arc<EngineConfig>,
-    pub(super) facts: watch::Receiver<Arc<render::ClusterFacts>>,
+    /// What charts may ask about the cluster; replaced as a whole by [`Means::refresh`].
+    pub(super) facts: Arc<watch::Sender<Arc<ClusterFacts>>>,
 }
 
 /// How one apply is made.
@@ -97,7 +99,14 @@ impl Means {
         let (mut races, mut missing) = (0, 0);
         loop {
             let refusal = match self.send(payload, &resource, manner, force).await {
-                Ok(seen) => return Outcome::Applied { seen: Box::new(seen), taken },
+                Ok(seen) => {
+                    let adopted = !manner.standing.owned && !manner.dry_run;
+                    let seen = match adopted {
+                        true => self.adopt(&resource, payload, seen).await,
+                        false => seen,
+                    };
+                    return Outcome::Applied { seen: Box::new(seen), taken };
+                }
                 Err(refusal) => refusal,
             };
             match refusal.kind {
@@ -136,6 +145,24 @@ impl Means {
         }
     }
 
+    /// After the first apply: what a client-side apply left behind goes. When it cannot, its
+    /// fields stay co-owned, which is worth a line in the log and no failure.
+    async fn adopt(
+        &self,
+        resource: &Resource,
+        payload: &Payload,
+        seen: Observation,
+    ) -> Observation {
+        let Some(patch) = conflict::adoption(&seen) else { return seen };
+        match self.cluster.patch(resource, &payload.key, &patch).await {
+            Ok(adopted) => adopted,
+            Err(refusal) => {
+                tracing::warn!(object = %payload.key, reason = %refusal, "the fields of an earlier kubectl apply stay");
+                seen
+            }
+        }
+    }
+
     async fn send(
         &self,
         payload: &Payload,
@@ -153,6 +180,15 @@ impl Means {
             strict: manner.strict,
         };
         self.cluster.apply(apply).await
+    }
+
+    /// Reads the kinds of the cluster anew; the old ones stay when that fails.
+    pub(super) async fn refresh(&self) -> Result<(), Refusal> {
+        self.discovery.refresh().await?;
+        let kube_version = self.discovery.server_version().await?;
+        let api_versions = self.discovery.kinds().api_versions();
+        self.facts.send_replace(Arc::new(ClusterFacts { kube_version, api_versions }));
+        Ok(())
     }
 
     /// The resource of a kind in exactly this version.
@@ -191,8 +227,7 @@ pub(super) fn entry_after(payload: &Payload, seen: &Observation, manager: &str) 
         api_version: payload.api_version.clone(),
         uid: seen.uid.clone(),
         desired: payload.hash,
-        // A server without managedFields has no hash; 1 says that it was applied all the same.
-        own: seen.own_hash(manager).unwrap_or(1),
+        own: seen.own_hash(manager).unwrap_or(NO_FIELDS),
         class: payload.class,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::status::Timestamp;
 
 use crate::health::Verdict;
-use crate::inventory::Entry;
+use crate::inventory::{Entry, NO_FIELDS};
 use crate::kubernetes::metadata::Observation;
 use crate::reconcile::heal::{Heat, Repair};
 
@@ -131,7 +131,7 @@ impl Record {
     }
 
     fn judge(&mut self, seen: &Observation, manager: &str, moment: Moment) {
-        if seen.own_hash(manager) == Some(self.entry.own) {
+        if seen.own_hash(manager) == Some(self.entry.own) || self.entry.own == NO_FIELDS {
             // The agent may have stopped between an apply that made the object anew and its note.
             self.entry.uid.clone_from(&seen.uid);
             self.trouble = None;

@@ -14,7 +14,7 @@ use super::payloads::Header;
 use super::record::TroubleKind;
 use super::sync::manager;
 use crate::health;
-use crate::inventory::Entry;
+use crate::inventory::{Entry, NO_FIELDS};
 use crate::kubernetes::answer::RefusalKind;
 use crate::kubernetes::fields::{self, Taken};
 use crate::kubernetes::metadata::Observation;
@@ -136,7 +136,11 @@ async fn look(means: &Means, key: &ObjectKey, entry: &Entry, manager: &str) -> L
     };
     let full = health::has_rule(&key.group, &key.kind);
     match means.cluster.look_at(&resource, key, full).await {
-        Ok(seen) if seen.deleting || seen.own_hash(manager) == Some(entry.own) => {
+        Ok(seen)
+            if seen.deleting
+                || entry.own == NO_FIELDS
+                || seen.own_hash(manager) == Some(entry.own) =>
+        {
             Look::Fine(Box::new(seen))
         }
         Ok(seen) => Look::Drifted(seen.managed_fields),

@@ -3,7 +3,7 @@
 //! Its methods are synchronous; they start tasks, and never wait.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{Hash as _, Hasher as _};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -36,6 +36,8 @@ use crate::kubernetes::watch::{self, Event as WatchEvent, GroupKind, Target};
 /// Status reports of one application are at least this far apart, unless it has just become
 /// healthy and synced, or degraded.
 const REPORT_PAUSE: Duration = Duration::from_millis(200);
+/// Applications with more objects wait for the pause before it is known whether there is news.
+const LARGE: usize = 100;
 /// How soon a report is tried again when the session has no room for it.
 const REPORT_RETRY: Duration = Duration::from_millis(100);
 /// Incidents that wait for room; beyond it the oldest are dropped and counted.
@@ -55,6 +57,13 @@ enum Ended {
     Repair(RepairOutcome),
     Removal(Box<RemovalOutcome>),
     Panicked(String),
+}
+
+/// What the engine's own tasks send to its loop.
+pub(super) enum Notice {
+    Pass(PassEnd),
+    /// The kinds of the cluster were read anew, as far as it answered.
+    Discovered,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,12 +94,14 @@ pub(super) struct Engine {
     clock: Clock,
     supervisor: Supervisor,
     watch_tx: mpsc::Sender<(Arc<GroupKind>, WatchEvent)>,
-    pass_tx: mpsc::Sender<PassEnd>,
+    notices: mpsc::Sender<Notice>,
     units: BTreeMap<ApplicationName, Unit>,
     /// The hash of an object's key → the applications that have it; two only when they share an
     /// implicit namespace or dispute an object.
     owners: HashMap<u64, Vec<ApplicationName>>,
     watches: BTreeMap<GroupKind, Watch>,
+    /// The hashes of the kinds that were found to need a watch.
+    watched: HashSet<u64>,
     syncs: Agenda,
     repairs: Agenda,
     reports: Agenda,
@@ -112,7 +123,7 @@ impl Engine {
         clock: Clock,
         supervisor: Supervisor,
         watch_tx: mpsc::Sender<(Arc<GroupKind>, WatchEvent)>,
-        pass_tx: mpsc::Sender<PassEnd>,
+        notices: mpsc::Sender<Notice>,
         stored: BTreeMap<ApplicationName, Stored>,
     ) -> Self {
         let units: BTreeMap<_, _> = stored
@@ -124,10 +135,11 @@ impl Engine {
             clock,
             supervisor,
             watch_tx,
-            pass_tx,
+            notices,
             units,
             owners: HashMap::new(),
             watches: BTreeMap::new(),
+            watched: HashSet::new(),
             syncs: Agenda::default(),
             repairs: Agenda::default(),
             reports: Agenda::default(),
@@ -190,21 +202,41 @@ impl Engine {
 
     pub(super) fn command(&mut self, command: &EngineCommand) {
         let now = self.clock.now();
-        let names: Vec<_> = match command {
-            EngineCommand::Refresh => self.units.keys().cloned().collect(),
+        let name = match command {
+            EngineCommand::Refresh => return self.discover(),
             EngineCommand::Sync { application } | EngineCommand::ApprovePrune { application } => {
-                vec![application.clone()]
+                application
             }
         };
+        let Some(unit) = self.units.get_mut(name) else {
+            tracing::warn!(application = %name, ?command, "a command for an unknown application");
+            return;
+        };
+        match command {
+            EngineCommand::ApprovePrune { .. } => unit.approve_prune(now),
+            EngineCommand::Sync { .. } | EngineCommand::Refresh => unit.sync_by_hand(now),
+        }
+        self.schedule(name);
+    }
+
+    /// Reads the kinds anew; when that is done all applications are rendered again.
+    fn discover(&self) {
+        let (means, tx) = (self.means.clone(), self.notices.clone());
+        self.supervisor.spawn("discovery", async move {
+            if let Err(refusal) = means.refresh().await {
+                tracing::warn!(reason = %refusal, "the kinds of the cluster were not read anew");
+            }
+            // The receiver is gone only when the process is stopping.
+            let _stopping = tx.send(Notice::Discovered).await;
+        });
+    }
+
+    pub(super) fn discovered(&mut self) {
+        let now = self.clock.now();
+        let names: Vec<_> = self.units.keys().cloned().collect();
         for name in names {
-            let Some(unit) = self.units.get_mut(&name) else {
-                tracing::warn!(application = %name, ?command, "a command for an unknown application");
-                continue;
-            };
-            match command {
-                EngineCommand::Refresh => unit.refresh(now),
-                EngineCommand::Sync { .. } => unit.sync_by_hand(now),
-                EngineCommand::ApprovePrune { .. } => unit.approve_prune(now),
+            if let Some(unit) = self.units.get_mut(&name) {
+                unit.refresh(now);
             }
             self.schedule(&name);
         }
@@ -314,7 +346,7 @@ impl Engine {
             let owners = self.owners.entry(hash(key)).or_default();
             if !owners.contains(name) {
                 owners.push(name.clone());
-                self.kinds_changed = true;
+                self.kinds_changed |= !self.watched.contains(&hash_kind(&key.group, &key.kind));
             }
         }
     }
@@ -415,9 +447,11 @@ impl Engine {
         self.syncs.set(name, unit.and_then(Unit::sync_due));
         self.repairs.set(name, unit.and_then(Unit::repair_due));
         let changed = unit.is_some_and(|unit| unit.changed && unit.desired.is_some());
-        let at = changed.then(|| {
-            let now = self.clock.now();
-            self.reported.get(name).map_or(now, |reported| now.min(reported.at + REPORT_PAUSE))
+        // A large status is not composed for every event, only to find that it can wait.
+        let large = unit.is_some_and(|unit| unit.records.len() > LARGE);
+        let at = changed.then(|| match self.reported.get(name) {
+            Some(reported) if large => reported.at + REPORT_PAUSE,
+            _ => self.clock.now(),
         });
         self.reports.set(name, at);
     }
@@ -467,12 +501,19 @@ impl Engine {
 
     fn start(&mut self, name: &ApplicationName, pass: Option<Pass>, slot: Slot) {
         self.schedule(name);
-        let Some(pass) = pass else { return };
+        let Some(pass) = pass else {
+            // Nothing to do after all: until the next event, or the loop would spin.
+            match slot {
+                Slot::Sync => self.syncs.set(name, None),
+                Slot::Repair => self.repairs.set(name, None),
+            }
+            return;
+        };
         match slot {
             Slot::Sync => self.running_syncs += 1,
             Slot::Repair => self.running_repairs += 1,
         }
-        let (means, tx) = (self.means.clone(), self.pass_tx.clone());
+        let (means, tx) = (self.means.clone(), self.notices.clone());
         let task_name = format!("{} {name}", label(&pass));
         let name = name.clone();
         self.supervisor.spawn(task_name, async move {
@@ -482,7 +523,7 @@ impl Engine {
                 Err(panic) => Ended::Panicked(panic_text(&*panic)),
             };
             // The receiver is gone only when the process is stopping.
-            let _stopping = tx.send(PassEnd { name, slot, outcome }).await;
+            let _stopping = tx.send(Notice::Pass(PassEnd { name, slot, outcome })).await;
         });
     }
 
@@ -505,6 +546,7 @@ impl Engine {
             }
             keep
         });
+        self.watched = needed.keys().map(|kind| hash_kind(&kind.group, &kind.kind)).collect();
         let kinds = self.means.discovery.kinds();
         for (kind, api_version) in needed {
             let running = self.watches.get(&kind).is_some_and(|watch| !watch.task.is_finished());
@@ -512,7 +554,10 @@ impl Engine {
                 continue;
             }
             // A kind that is not served has no objects to watch; the next pass looks again.
-            let Some(resource) = kinds.find_any(api_version, &kind.kind) else { continue };
+            let Some(resource) = kinds.find_any(api_version, &kind.kind) else {
+                self.watched.remove(&hash_kind(&kind.group, &kind.kind));
+                continue;
+            };
             let target = Target {
                 resource: resource.clone(),
                 selector: format!("{PART_OF_LABEL}={}", self.means.config.inventory_id),
@@ -612,6 +657,12 @@ fn label(pass: &Pass) -> &'static str {
 fn hash(key: &ObjectKey) -> u64 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn hash_kind(group: &str, kind: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (group, kind).hash(&mut hasher);
     hasher.finish()
 }
 

@@ -27,6 +27,7 @@ use crate::inventory::{Entry, Inventory};
 use crate::kubernetes::fields::Taken;
 use crate::kubernetes::metadata::Observation;
 use crate::kubernetes::watch::GroupKind;
+use crate::reconcile::heal::Heat;
 use crate::reconcile::payload::Class;
 use crate::reconcile::prune::Policy;
 
@@ -154,6 +155,8 @@ impl Unit {
         if self.desired.as_ref().map(VersionedApplication::version) != version {
             self.changed = true;
             self.failures = 0;
+            // Whoever fought the old version may agree with the new one.
+            self.records.values_mut().for_each(|record| record.heat = Heat::default());
             if version.is_some() {
                 self.sync_at = Some(now);
             }

@@ -95,6 +95,26 @@ impl Cluster {
         observed(apply.key, &body, false)
     }
 
+    /// Changes who manages an object's fields.
+    ///
+    /// # Errors
+    /// The server's refusal; it changed nothing when the object is not what the patch expects.
+    pub async fn patch(
+        &self,
+        resource: &Resource,
+        key: &ObjectKey,
+        patch: &serde_json::Value,
+    ) -> Result<Observation, Refusal> {
+        let request = Request::builder()
+            .method(Method::PATCH)
+            .uri(resource.object_path(key))
+            .header(header::CONTENT_TYPE, "application/json-patch+json")
+            .header(header::ACCEPT, METADATA)
+            .body(Body::from(patch.to_string().into_bytes()));
+        let body = self.request(request, subject(key)).await?;
+        observed(key, &body, false)
+    }
+
     /// Looks at one object; its health is known only when it is read in `full`.
     ///
     /// # Errors
