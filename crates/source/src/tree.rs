@@ -3,6 +3,8 @@
 //! There is no host path in it, so nothing in a repository can name one. Objects are asked for
 //! their size before they are read.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,13 +20,23 @@ const MAX_LINK_BYTES: u64 = 4096;
 /// A directory of more bytes is hostile; this is about 200,000 names.
 const MAX_DIRECTORY_BYTES: u64 = 16 * 1024 * 1024;
 
+/// How many names of directories are remembered: walking a tree comes by the upper ones again and
+/// again. About 2 MB at most; when there are more, all are forgotten.
+const MAX_REMEMBERED: usize = 20_000;
+
 /// A tree at a commit. It stays readable while the mirror goes on.
 pub struct GitTree {
     /// One thread reads at a time: the handle keeps its caches.
-    repository: Mutex<gix::Repository>,
+    state: Mutex<State>,
     root: ObjectId,
     /// Set when an object cannot be read, so that the mirror looks after itself.
     damaged: Arc<AtomicBool>,
+}
+
+struct State {
+    repository: gix::Repository,
+    directories: HashMap<ObjectId, Arc<[Entry]>>,
+    remembered: usize,
 }
 
 impl GitTree {
@@ -33,7 +45,8 @@ impl GitTree {
         root: ObjectId,
         damaged: Arc<AtomicBool>,
     ) -> Self {
-        Self { repository: Mutex::new(repository), root, damaged }
+        let state = State { repository, directories: HashMap::new(), remembered: 0 };
+        Self { state: Mutex::new(state), root, damaged }
     }
 
     /// The id of what is at `path`: equal ids mean equal content, in any repository. What links
@@ -48,7 +61,7 @@ impl GitTree {
 
     fn reader(&self) -> Reader<'_> {
         Reader {
-            repository: self.repository.lock().unwrap_or_else(PoisonError::into_inner),
+            state: RefCell::new(self.state.lock().unwrap_or_else(PoisonError::into_inner)),
             root: self.root,
             damaged: &self.damaged,
         }
@@ -71,8 +84,8 @@ impl FileTree for GitTree {
         };
         let entries = reader.directory(path, id)?;
         let mut entries: Vec<_> = entries
-            .into_iter()
-            .map(|entry| TreeEntry { name: entry.name, kind: entry.kind })
+            .iter()
+            .map(|entry| TreeEntry { name: entry.name.clone(), kind: entry.kind })
             .collect();
         entries.sort();
         Ok(entries)
@@ -87,7 +100,7 @@ struct Entry {
 
 /// A tree while it is being read.
 struct Reader<'a> {
-    repository: MutexGuard<'a, gix::Repository>,
+    state: RefCell<MutexGuard<'a, State>>,
     root: ObjectId,
     damaged: &'a AtomicBool,
 }
@@ -99,16 +112,31 @@ impl Reader<'_> {
             self.damaged.store(true, Ordering::Relaxed);
             TreeError::Broken { path: path.clone(), message: chain(&error) }
         };
-        let bytes = self.repository.find_header(id).map_err(broken)?.size();
+        let bytes = self.state.borrow().repository.find_header(id).map_err(broken)?.size();
         if bytes > limit {
             return Err(TreeError::TooLarge { path: path.clone(), bytes, limit });
         }
-        Ok(self.repository.find_object(id).map_err(broken)?.detach().data)
+        Ok(self.state.borrow().repository.find_object(id).map_err(broken)?.detach().data)
+    }
+
+    fn directory(&self, path: &RepoPath, id: ObjectId) -> Result<Arc<[Entry]>, TreeError> {
+        if let Some(entries) = self.state.borrow().directories.get(&id) {
+            return Ok(Arc::clone(entries));
+        }
+        let entries: Arc<[Entry]> = self.parse_directory(path, id)?.into();
+        let mut state = self.state.borrow_mut();
+        if state.remembered + entries.len() > MAX_REMEMBERED {
+            state.directories.clear();
+            state.remembered = 0;
+        }
+        state.remembered += entries.len();
+        state.directories.insert(id, Arc::clone(&entries));
+        Ok(entries)
     }
 
     /// The entries of a directory, all of them usable. One that is not makes the directory
     /// unreadable: to leave it out could mean to remove what it declares from clusters.
-    fn directory(&self, path: &RepoPath, id: ObjectId) -> Result<Vec<Entry>, TreeError> {
+    fn parse_directory(&self, path: &RepoPath, id: ObjectId) -> Result<Vec<Entry>, TreeError> {
         let data = self.object(path, id, MAX_DIRECTORY_BYTES)?;
         let broken = |message: String| TreeError::Broken { path: path.clone(), message };
         let mut entries: Vec<Entry> = Vec::new();
