@@ -2,4 +2,9 @@
 //!
 //! They need the tools of `cargo xtask tools` and the built binaries; `cargo xtask test` sees to both.
 
+mod convergence;
+mod faults;
+mod fixture;
 mod harness;
+mod release;
+mod removal;
