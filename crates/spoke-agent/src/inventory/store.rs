@@ -22,6 +22,7 @@ use thiserror::Error;
 use super::{Inventory, InventoryError};
 use crate::kubernetes::answer::{Refusal, RefusalKind};
 use crate::kubernetes::client::Cluster;
+use crate::kubernetes::discovery::or_empty;
 
 /// Selects the inventories of one agent; its value is the agent's inventory id.
 const LABEL: &str = "muster.dev/inventory";
@@ -70,7 +71,7 @@ pub struct InventoryStore {
 #[derive(Deserialize)]
 struct ConfigMapList {
     metadata: ListMetadata,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     items: Vec<ConfigMap>,
 }
 

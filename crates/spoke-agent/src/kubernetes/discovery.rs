@@ -105,9 +105,18 @@ impl Kinds {
     }
 }
 
+/// An empty list of Go's may be `null`.
+pub(crate) fn or_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::<Vec<T>>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 #[derive(Deserialize)]
 struct GroupList {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     items: Vec<Group>,
 }
 
@@ -115,7 +124,7 @@ struct GroupList {
 struct Group {
     #[serde(default)]
     metadata: Named,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     versions: Vec<Version>,
 }
 
@@ -128,7 +137,7 @@ struct Named {
 #[derive(Deserialize)]
 struct Version {
     version: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     resources: Vec<DiscoveredResource>,
 }
 
@@ -140,7 +149,7 @@ struct DiscoveredResource {
     response_kind: Option<ResponseKind>,
     #[serde(default)]
     scope: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     verbs: Vec<String>,
 }
 
@@ -178,7 +187,7 @@ fn add_aggregated(kinds: &mut Kinds, document: &[u8]) -> serde_json::Result<()> 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ResourceList {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     resources: Vec<ListedResource>,
 }
 
@@ -188,7 +197,7 @@ struct ListedResource {
     kind: String,
     #[serde(default)]
     namespaced: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     verbs: Vec<String>,
 }
 

@@ -124,8 +124,9 @@ pub async fn run(cluster: Cluster, target: Target, events: mpsc::Sender<(Arc<Gro
 #[derive(Deserialize)]
 struct ListPage<'a> {
     metadata: ListMetadata,
+    /// A metadata list without items has `null` here.
     #[serde(borrow, default)]
-    items: Vec<&'a RawValue>,
+    items: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -148,7 +149,7 @@ async fn list(cluster: &Cluster, target: &Target, events: &Sink) -> Result<Posit
             .map_err(|error| Refusal::unreachable(&error.to_string()))?;
         let page: ListPage<'_> =
             serde_json::from_str(text).map_err(|error| Refusal::unreachable(&error.to_string()))?;
-        for item in page.items {
+        for item in page.items.unwrap_or_default() {
             let seen = observe(target, item.get())?;
             events.send(Event::Seen(Box::new(seen))).await?;
         }
@@ -308,6 +309,14 @@ mod tests {
         let line = r#"{"type":"ERROR","object":{"kind":"Status","message":"too old resource version: 757 (966)","reason":"Expired","code":410}}"#;
         let refusal = read_event(&target(), line, &mut version).unwrap_err();
         assert_eq!(refusal.kind, RefusalKind::Expired);
+    }
+
+    #[test]
+    fn an_empty_page_is_a_page() {
+        let text = r#"{"kind":"PartialObjectMetadataList","metadata":{"resourceVersion":"7"},"items":null}"#;
+        let page: ListPage<'_> = serde_json::from_str(text).unwrap();
+        assert_eq!(page.metadata.resource_version, "7");
+        assert!(page.items.is_none());
     }
 
     #[tokio::test]
