@@ -1,1 +1,94 @@
-//! Generators and templates: sets and a world snapshot to elements and problems. Pure
+//! Generators and templates: application sets and a snapshot of the world to applications.
+//!
+//! Pure: no I/O, no clock, no randomness. The caller fetches repositories and says what they hold
+//! ([`Repositories`]); the same input gives the same bytes (law L8), in whatever order clusters
+//! and sets come. The hub, `muster expand` and the benchmarks call the same functions.
+//!
+//! - [`expand`] takes everything; [`expand_set`] one set; [`references`] says what to fetch first.
+//! - One bad element never hides its neighbours: it is [`Verdict::Held`] and a problem (law L2).
+//! - [`SetExpansion::complete`] is false when a generator did not see all of its input. Then
+//!   nothing of the set may be removed. A generator that has seen everything and found nothing is
+//!   complete; whether so many removals are meant is for the deletion budget to ask (law L3).
+//!
+//! # Parameters
+//!
+//! | generator | parameters |
+//! |---|---|
+//! | `list` | the keys of the element |
+//! | `clusters` | `name`, `nameNormalized`, `server`, `project`, `metadata.labels`, `metadata.annotations`; `values` |
+//! | `git` with `directories` | `path.path`, `path.basename`, `path.basenameNormalized`, `path.segments`; `values` |
+//! | `git` with `files` | the keys of the file; `path.…` of its directory, `path.filename`, `path.filenameNormalized`; `values` |
+//! | `matrix` | those of all its children; a key that two give must have one value, maps are joined |
+//!
+//! Where text is wanted, the map `path` is its own `path.path`: `{{path}}` prints it, and helpers
+//! and comparisons take it. In a matrix the strings of a child (`repoURL`, `revision`, paths,
+//! `elementsYaml`, strings in `elements`, values of selectors) are templates over the parameters of
+//! the children before it, at any depth. A selector beside a generator sees all parameters that
+//! are in scope there, flattened to dotted names and text.
+//!
+//! # Helpers
+//!
+//! Strict Handlebars without HTML escapes, partials, decorators or files. A missing parameter is
+//! an error, except as an argument of `default`, `required`, `if`, `unless`, `and`, `or`, `not`.
+//! Map keys are not templated. A string that is only `{{{json expr}}}` becomes the value itself.
+//!
+//! | helper | gives |
+//! |---|---|
+//! | `default value… fallback` | the first that is there and neither null nor empty |
+//! | `required value message` | the value, or the message as an error |
+//! | `lower`, `upper`, `trim` | text |
+//! | `replace text from to`, `regexReplace text pattern to` | text with every match replaced |
+//! | `trunc text length` | the first characters, the last ones when the length is negative |
+//! | `indent text width` | spaces before every line but the first |
+//! | `slugify text [length]`, `normalize text` | text as a DNS label, as a Kubernetes name |
+//! | `sha256 text` | the digest in hexadecimal digits |
+//! | `split text separator`, `join list separator`, `first list`, `last list` | lists and text |
+//! | `toYaml`, `toJson`, `json`, `fromYaml` | documents, with sorted keys |
+//! | `lookup map key` | an entry by a key that a path cannot spell |
+//! | `eq`, `ne`, `lt`, `lte`, `gt`, `gte`, `and`, `or`, `not`, `has`, `startsWith`, `endsWith` | true or false; also as blocks |
+//! | `semverCompare constraint version` | whether the version meets the constraint |
+//! | `#if`, `#unless`, `#each`, `#with`, `{{{{raw}}}}` | blocks |
+
+mod application;
+mod expand;
+mod fleet;
+mod generator;
+mod parameters;
+mod references;
+mod set;
+mod template;
+
+use std::sync::Arc;
+
+use model::cluster::Cluster;
+use model::tree::FileTree;
+use thiserror::Error;
+
+pub use expand::{Expansion, GeneratedApplication, expand, missing};
+pub use references::{RepoReference, references};
+pub use set::{Element, SetExpansion, Verdict, expand_set};
+
+/// The repositories of the world, as the caller has resolved and fetched them.
+pub trait Repositories {
+    /// The tree that a repository has at a revision; an empty revision is the default branch.
+    ///
+    /// Within one expansion the same reference must give the same tree.
+    ///
+    /// # Errors
+    /// When the caller does not have it, or could not read it.
+    fn tree(&self, repo_url: &str, revision: &str) -> Result<Arc<dyn FileTree>, Unavailable>;
+}
+
+/// Why a repository cannot be read now. What it gave before stays in force.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct Unavailable {
+    pub message: String,
+}
+
+/// A snapshot of all that generators look at.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    pub clusters: &'a [Cluster],
+    pub repositories: &'a dyn Repositories,
+}

@@ -47,6 +47,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.set.as_str(), self.element.as_str()) {
             ("", "") => write!(f, "{}: {}", self.reason, self.message),
+            ("", element) => write!(f, "{element}: {}: {}", self.reason, self.message),
             (set, "") => write!(f, "{set}: {}: {}", self.reason, self.message),
             (set, element) => write!(f, "{set}, {element}: {}: {}", self.reason, self.message),
         }

@@ -1,0 +1,240 @@
+//! All sets and all hand-written applications together: names are unique, clusters are known.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use model::application::Application;
+use model::name::{ApplicationName, SetName};
+use model::problem::{Problem, Reason};
+use model::set::ApplicationSet;
+
+use crate::fleet::Fleet;
+use crate::set::{self, SetExpansion, Verdict};
+use crate::{RepoReference, World};
+
+/// What a fleet's sets and hand-written applications come to.
+#[derive(Debug, Clone)]
+pub struct Expansion {
+    /// By name of the set.
+    pub sets: Vec<SetExpansion>,
+    /// What may run, by name.
+    pub applications: Vec<GeneratedApplication>,
+    /// What may not run now, of sets or written by hand, with the reason. Whatever already runs
+    /// under such a name stays as it is (law L2).
+    pub held: BTreeMap<ApplicationName, String>,
+    /// Of all sets and of the hand-written applications, sorted.
+    pub problems: Vec<Problem>,
+}
+
+/// An application and where it comes from.
+#[derive(Debug, Clone)]
+pub struct GeneratedApplication {
+    pub application: Arc<Application>,
+    /// `None` when a person wrote it.
+    pub set: Option<SetName>,
+    /// The element's id; empty when a person wrote it.
+    pub element: String,
+    /// The index in the set's generators; 0 when a person wrote it.
+    pub generator: usize,
+}
+
+/// One claim to a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Indices of the set and of the element in it.
+    Element(usize, usize),
+    /// The index of the application.
+    Written(usize),
+}
+
+/// Expands all sets and adds the hand-written applications.
+///
+/// Two claims to one name hold each other, wherever they come from: which of them is meant is for
+/// a person to say, and what runs under the name goes on.
+#[must_use]
+pub fn expand(
+    sets: &[ApplicationSet],
+    applications: &[Application],
+    world: &World<'_>,
+) -> Expansion {
+    let fleet = Fleet::new(world.clusters);
+    let mut sorted: Vec<&ApplicationSet> = sets.iter().collect();
+    sorted.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+    let mut all = All {
+        sets: sorted.iter().map(|set| set::expand_in(set, &fleet, world.repositories)).collect(),
+        written: written(applications, &fleet),
+        problems: Vec::new(),
+    };
+    all.hold_duplicates();
+    all.finish()
+}
+
+/// The repositories that could not be read, over all sets.
+#[must_use]
+pub fn missing(expansion: &Expansion) -> BTreeSet<RepoReference> {
+    expansion.sets.iter().flat_map(|set| set.missing.iter().cloned()).collect()
+}
+
+struct Written<'a> {
+    application: &'a Application,
+    held: Option<(Reason, String)>,
+}
+
+fn written<'a>(applications: &'a [Application], fleet: &Fleet<'_>) -> Vec<Written<'a>> {
+    let check = |application: &'a Application| {
+        let cluster = &application.spec.destination.cluster;
+        let unknown = || (Reason::UnknownCluster, fleet.unknown(cluster));
+        Written { application, held: (!fleet.knows(cluster)).then(unknown) }
+    };
+    applications.iter().map(check).collect()
+}
+
+struct All<'a> {
+    sets: Vec<SetExpansion>,
+    written: Vec<Written<'a>>,
+    problems: Vec<Problem>,
+}
+
+impl All<'_> {
+    fn claims(&self) -> BTreeMap<ApplicationName, Vec<Origin>> {
+        let mut claims: BTreeMap<ApplicationName, Vec<Origin>> = BTreeMap::new();
+        for (set, expansion) in self.sets.iter().enumerate() {
+            for (index, element) in expansion.elements.iter().enumerate() {
+                if let Some(name) = element.verdict.name() {
+                    claims.entry(name.clone()).or_default().push(Origin::Element(set, index));
+                }
+            }
+        }
+        for (index, written) in self.written.iter().enumerate() {
+            let name = written.application.metadata.name.clone();
+            claims.entry(name).or_default().push(Origin::Written(index));
+        }
+        claims
+    }
+
+    fn hold_duplicates(&mut self) {
+        for (name, origins) in self.claims() {
+            if origins.len() < 2 {
+                continue;
+            }
+            let texts: Vec<String> =
+                origins.iter().map(|origin| self.describe(*origin).to_string()).collect();
+            for (index, origin) in origins.iter().enumerate() {
+                let other = usize::from(index == 0);
+                let more = match texts.len() {
+                    2 => String::new(),
+                    count => format!(" ({count} in all)"),
+                };
+                let message = format!(
+                    "two applications have the name {:?}: {} and {}{more}; all are held until \
+                     the names differ",
+                    name.as_str(),
+                    texts[index],
+                    texts[other],
+                );
+                self.hold(*origin, &name, message);
+            }
+        }
+    }
+
+    fn hold(&mut self, origin: Origin, name: &ApplicationName, message: String) {
+        let reason = Reason::DuplicateName;
+        match origin {
+            Origin::Element(set, index) => {
+                let set = &mut self.sets[set];
+                let element = &mut set.elements[index];
+                if matches!(element.verdict, Verdict::Ok(_)) {
+                    let reason = message.clone();
+                    element.verdict = Verdict::Held { name: Some(name.clone()), reason };
+                }
+                let (id, set_name) = (element.id.clone(), set.set.to_string());
+                set.problems.push(Problem { set: set_name, element: id, reason, message });
+                set.problems.sort();
+            }
+            Origin::Written(index) => {
+                let written = &mut self.written[index];
+                match &written.held {
+                    Some(_) => self.problems.push(written_problem(written, reason, message)),
+                    None => written.held = Some((reason, message)),
+                }
+            }
+        }
+    }
+
+    fn describe(&self, origin: Origin) -> Description<'_> {
+        match origin {
+            Origin::Element(set, index) => Description::Element {
+                set: &self.sets[set].set,
+                element: &self.sets[set].elements[index].id,
+            },
+            Origin::Written(_) => Description::Written,
+        }
+    }
+
+    fn finish(self) -> Expansion {
+        let Self { sets, written, mut problems } = self;
+        let (mut applications, mut held) = (Vec::new(), BTreeMap::new());
+        for set in &sets {
+            problems.extend(set.problems.iter().cloned());
+            for element in &set.elements {
+                match &element.verdict {
+                    Verdict::Ok(application) => applications.push(GeneratedApplication {
+                        application: Arc::clone(application),
+                        set: Some(set.set.clone()),
+                        element: element.id.clone(),
+                        generator: element.generator,
+                    }),
+                    Verdict::Held { name: Some(name), reason } => {
+                        held.entry(name.clone()).or_insert_with(|| reason.clone());
+                    }
+                    Verdict::Held { name: None, .. } => {}
+                }
+            }
+        }
+        for written in &written {
+            match &written.held {
+                Some((reason, message)) => {
+                    problems.push(written_problem(written, *reason, message.clone()));
+                    let name = written.application.metadata.name.clone();
+                    held.entry(name).or_insert_with(|| message.clone());
+                }
+                None => applications.push(GeneratedApplication {
+                    application: Arc::new(written.application.clone()),
+                    set: None,
+                    element: String::new(),
+                    generator: 0,
+                }),
+            }
+        }
+        applications.sort_by(|a, b| a.name().cmp(b.name()));
+        problems.sort();
+        Expansion { sets, applications, held, problems }
+    }
+}
+
+impl GeneratedApplication {
+    #[must_use]
+    pub fn name(&self) -> &ApplicationName {
+        &self.application.metadata.name
+    }
+}
+
+fn written_problem(written: &Written<'_>, reason: Reason, message: String) -> Problem {
+    let element = format!("Application {}", written.application.metadata.name);
+    Problem { set: String::new(), element, reason, message }
+}
+
+enum Description<'a> {
+    Element { set: &'a SetName, element: &'a str },
+    Written,
+}
+
+impl fmt::Display for Description<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Element { set, element } => write!(f, "{element} of the set {set}"),
+            Self::Written => f.write_str("an Application document"),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `clusters`: one element for each cluster that the selector picks, by name.
+
+use model::generator::ClustersGenerator;
+use serde_json::Value;
+
+use super::selector;
+use super::{Base, Evaluator, Fault, Generator, Values};
+use crate::template::Scope;
+
+#[derive(Debug)]
+pub(super) struct Template {
+    selector: selector::Template,
+    pub(super) values: Values,
+}
+
+impl Template {
+    pub(super) fn compile(clusters: &ClustersGenerator) -> Result<Self, Fault> {
+        Ok(Self {
+            selector: selector::Template::compile(&clusters.selector, "clusters.selector")?,
+            values: Values::compile(&clusters.values, "clusters")?,
+        })
+    }
+}
+
+impl Evaluator<'_> {
+    pub(super) fn clusters(
+        &mut self,
+        clusters: &Template,
+        generator: &Generator,
+        outer: &Scope,
+    ) -> Result<Vec<Base>, Fault> {
+        let selector = clusters.selector.render(outer)?;
+        let key = serde_json::to_value(&selector).expect("selectors are expressible in JSON");
+        self.once(generator, vec![Value::to_string(&key)], |evaluator, _| {
+            let picked = evaluator.fleet.clusters();
+            let picked = picked.filter(|cluster| selector.matches(&cluster.metadata.labels));
+            Ok(picked.map(base).collect())
+        })
+    }
+}
+
+fn base(cluster: &model::cluster::Cluster) -> Base {
+    let name = cluster.metadata.name.as_str();
+    Base { id: format!("clusters {name}"), parameters: Ok(crate::fleet::parameters(cluster)) }
+}

@@ -1,0 +1,277 @@
+//! Text templates: strict Handlebars, compiled once, rendered for each element.
+//!
+//! A template sees parameters and nothing else: no file, no partial, no clock, no log. What a
+//! parameter holds is never read as a template, so a value cannot reach further than its own
+//! string. Most templates are a few names between plain text; they are rendered here directly, and
+//! the rest by the library.
+
+mod check;
+mod compare;
+mod functions;
+mod helpers;
+mod output;
+#[cfg(test)]
+mod tests;
+mod yaml;
+
+use handlebars::template::{Parameter, Template, TemplateElement};
+use handlebars::{
+    Context, Handlebars, Path, PathSeg, RenderContext, RenderError, RenderErrorReason, Renderable,
+};
+use model::suggest;
+use serde_json::{Map, Value};
+use std::sync::LazyLock;
+use thiserror::Error;
+
+use crate::parameters;
+use output::BoundedOutput;
+
+pub(crate) use functions::normalize;
+pub(crate) use output::Budget;
+
+/// The names an error lists; more would hide the message.
+const MAX_NAMES_SHOWN: usize = 24;
+/// The characters of a template that an error shows.
+const MAX_TEXT_SHOWN: usize = 160;
+
+/// Why a template gave nothing for this element.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum TemplateError {
+    #[error("{text:?} is not a template: {message}")]
+    Syntax { text: String, message: String },
+    #[error("{text:?} needs the parameter {parameter}, which is not there; {known}")]
+    Missing { text: String, parameter: String, known: String },
+    #[error("{text:?} failed: {message}")]
+    Failed { text: String, message: String },
+}
+
+/// The parameters that a template sees.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    context: Context,
+}
+
+impl Scope {
+    pub(crate) fn new(parameters: Map<String, Value>) -> Self {
+        Self { context: Context::from(Value::Object(parameters)) }
+    }
+
+    pub(crate) fn map(&self) -> &Map<String, Value> {
+        self.context.data().as_object().expect("a scope is made from a map")
+    }
+
+    pub(crate) fn into_map(mut self) -> Map<String, Value> {
+        match std::mem::take(self.context.data_mut()) {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+}
+
+/// One string of a document, compiled.
+#[derive(Debug, Clone)]
+pub(crate) struct Text {
+    source: String,
+    body: Body,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    /// No tag in it.
+    Plain,
+    /// Plain text and names only.
+    Parts(Vec<Part>),
+    /// Blocks and helpers.
+    Full(Box<Template>),
+    /// Nothing but `{{{json expr}}}`: the value itself.
+    Typed(Box<Parameter>),
+}
+
+#[derive(Debug, Clone)]
+enum Part {
+    Raw(String),
+    Name { segments: Vec<String>, written: String },
+}
+
+static REGISTRY: LazyLock<Handlebars<'static>> = LazyLock::new(helpers::registry);
+
+impl Text {
+    pub(crate) fn compile(source: &str) -> Result<Self, TemplateError> {
+        if !source.contains("{{") {
+            return Ok(Self { source: source.to_owned(), body: Body::Plain });
+        }
+        let template = check::compile(source)
+            .map_err(|message| TemplateError::Syntax { text: shown(source), message })?;
+        let body = match typed(&template) {
+            Some(parameter) => Body::Typed(Box::new(parameter)),
+            None => match parts(&template) {
+                Some(parts) => Body::Parts(parts),
+                None => Body::Full(Box::new(template)),
+            },
+        };
+        Ok(Self { source: source.to_owned(), body })
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.body, Body::Plain)
+    }
+
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The value of this string: text, except for a typed expression.
+    pub(crate) fn render(
+        &self,
+        scope: &Scope,
+        budget: &mut Budget,
+    ) -> Result<Value, TemplateError> {
+        match &self.body {
+            Body::Plain => Ok(Value::String(self.source.clone())),
+            Body::Parts(parts) => self.join(parts, scope, budget).map(Value::String),
+            Body::Full(template) => {
+                let mut out = BoundedOutput::new(budget);
+                let mut render = RenderContext::new(None);
+                template
+                    .render(&REGISTRY, &scope.context, &mut render, &mut out)
+                    .map_err(|error| self.error(&error, scope))?;
+                Ok(Value::String(out.into_string()))
+            }
+            Body::Typed(parameter) => {
+                let mut render = RenderContext::new(None);
+                let value = parameter
+                    .expand(&REGISTRY, &scope.context, &mut render)
+                    .map_err(|error| self.error(&error, scope))?;
+                if value.is_value_missing() {
+                    let name = value.relative_path().map_or("in it", String::as_str);
+                    return Err(self.missing(name, scope));
+                }
+                budget.spend(parameters::size(value.value())).map_err(|m| self.failed(m))?;
+                Ok(value.value().clone())
+            }
+        }
+    }
+
+    /// As [`Text::render`], for a place where only text can stand.
+    pub(crate) fn render_text(
+        &self,
+        scope: &Scope,
+        budget: &mut Budget,
+    ) -> Result<String, TemplateError> {
+        match self.render(scope, budget)? {
+            Value::String(text) => Ok(text),
+            value => match functions::text(&value) {
+                Ok(text) => Ok(text.into_owned()),
+                Err(message) => Err(self.failed(message)),
+            },
+        }
+    }
+
+    fn join(
+        &self,
+        parts: &[Part],
+        scope: &Scope,
+        budget: &mut Budget,
+    ) -> Result<String, TemplateError> {
+        let mut joined = String::new();
+        for part in parts {
+            match part {
+                Part::Raw(text) => joined.push_str(text),
+                Part::Name { segments, written } => {
+                    let value = parameters::lookup(scope.map(), segments)
+                        .ok_or_else(|| self.missing(written, scope))?;
+                    let text = functions::text(value)
+                        .map_err(|message| self.failed(format!("{written} {message}")))?;
+                    joined.push_str(&text);
+                }
+            }
+        }
+        budget.spend(joined.len()).map_err(|message| self.failed(message))?;
+        Ok(joined)
+    }
+
+    fn failed(&self, message: impl Into<String>) -> TemplateError {
+        TemplateError::Failed { text: shown(&self.source), message: message.into() }
+    }
+
+    fn missing(&self, parameter: &str, scope: &Scope) -> TemplateError {
+        let known = known_names(parameter, scope.map());
+        TemplateError::Missing { text: shown(&self.source), parameter: parameter.to_owned(), known }
+    }
+
+    fn error(&self, error: &RenderError, scope: &Scope) -> TemplateError {
+        match error.reason() {
+            RenderErrorReason::MissingVariable(Some(name)) => self.missing(name, scope),
+            RenderErrorReason::MissingVariable(None) => self.failed("a value in it is not there"),
+            RenderErrorReason::ParamNotFoundForIndex(helper, index) => {
+                self.failed(format!("{helper} needs at least {} argument", index + 1))
+            }
+            RenderErrorReason::InvalidJsonIndex(key) => {
+                self.failed(format!("a list is asked for the key {key}; its keys are numbers"))
+            }
+            reason => self.failed(reason.to_string()),
+        }
+    }
+}
+
+/// The expression of a string that is only `{{{json expr}}}`.
+fn typed(template: &Template) -> Option<Parameter> {
+    let [TemplateElement::HtmlExpression(call)] = template.elements.as_slice() else {
+        return None;
+    };
+    let is_json = call.name.as_name() == Some("json") && call.hash.is_empty();
+    match call.params.as_slice() {
+        [parameter] if is_json => Some(parameter.clone()),
+        _ => None,
+    }
+}
+
+/// The template as plain text and names, when it is no more than that.
+fn parts(template: &Template) -> Option<Vec<Part>> {
+    template.elements.iter().map(part).collect()
+}
+
+fn part(element: &TemplateElement) -> Option<Part> {
+    let call = match element {
+        TemplateElement::RawString(text) => return Some(Part::Raw(text.clone())),
+        TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => call,
+        _ => return None,
+    };
+    let [Parameter::Path(Path::Relative((segments, written)))] = call.params.as_slice() else {
+        return None;
+    };
+    if call.name.as_name() != Some(check::PRINT) || segments.is_empty() {
+        return None;
+    }
+    let named = |segment: &PathSeg| match segment {
+        PathSeg::Named(name) => Some(name.clone()),
+        _ => None,
+    };
+    let segments = segments.iter().map(named).collect::<Option<_>>()?;
+    Some(Part::Name { segments, written: written.clone() })
+}
+
+/// "did you mean" and the parameters that are there.
+fn known_names(wanted: &str, parameters: &Map<String, Value>) -> String {
+    let names = parameters::names(parameters);
+    if names.is_empty() {
+        return "there are no parameters here: only the children of a matrix see those of the \
+                children before them"
+            .to_owned();
+    }
+    let wanted = wanted.trim_start_matches("@root.").trim_start_matches("this.");
+    let hint = suggest::nearest(wanted, names.iter().take(1000).map(String::as_str));
+    let hint = hint.map(|name| format!("did you mean {name}? ")).unwrap_or_default();
+    let more = if names.len() > MAX_NAMES_SHOWN { ", …" } else { "" };
+    let listed: Vec<&str> = names.iter().take(MAX_NAMES_SHOWN).map(String::as_str).collect();
+    format!("{hint}there are: {}{more}", listed.join(", "))
+}
+
+fn shown(text: &str) -> String {
+    if text.chars().count() <= MAX_TEXT_SHOWN {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(MAX_TEXT_SHOWN).collect();
+    short.push('…');
+    short
+}
