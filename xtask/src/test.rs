@@ -6,8 +6,8 @@
 use crate::stopwatch::Stopwatch;
 use crate::{codegen, tidy, tools, workspace};
 use anyhow::{Context, Result, bail};
+use e2e::binaries::BIN_DIR_VARIABLE;
 use e2e::folder::E2E_DIR_VARIABLE;
-use e2e::process::BIN_DIR_VARIABLE;
 use e2e::tools::{TOOLS_DIR_VARIABLE, Tools};
 use std::process::Command;
 use std::time::Duration;

@@ -8,7 +8,7 @@ mod api;
 mod kubeconfig;
 mod pki;
 
-pub use api::{Answer, Api};
+pub use api::{Answer, Api, Watch};
 
 use crate::process::{Process, Program};
 use crate::tools::Tools;

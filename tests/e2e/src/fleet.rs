@@ -8,11 +8,12 @@ mod member;
 
 pub use hub::Hub;
 pub use member::Member;
+use member::Spoke;
 
+use crate::binaries::Binaries;
 use crate::control_plane::{ControlPlane, Options};
 use crate::deadline;
 use crate::git_server::{GitServer, Repo};
-use crate::process::muster_binary;
 use crate::tools::Tools;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -34,6 +35,7 @@ pub struct FleetOptions {
     pub hub_settings: Vec<String>,
     /// `KEY=VALUE` over the spokes' defaults.
     pub spoke_settings: Vec<String>,
+    pub binaries: Binaries,
 }
 
 impl FleetOptions {
@@ -45,6 +47,7 @@ impl FleetOptions {
             control_plane: Options::default(),
             hub_settings: Vec::new(),
             spoke_settings: Vec::new(),
+            binaries: Binaries::default(),
         }
     }
 }
@@ -57,6 +60,7 @@ pub struct Fleet {
     pub repository: Repo,
     pub members: Vec<Member>,
     pub hub: Hub,
+    binaries: Binaries,
 }
 
 /// What `muster` said.
@@ -70,22 +74,43 @@ pub struct Said {
 impl Fleet {
     /// Starts all of it and waits until every spoke is connected.
     pub async fn start(folder: &Path, options: &FleetOptions) -> Result<Self> {
+        Self::start_telling(folder, options, |_| ()).await
+    }
+
+    /// As [`Self::start`]; says what is being started.
+    pub async fn start_telling(
+        folder: &Path,
+        options: &FleetOptions,
+        tell: impl Fn(&str),
+    ) -> Result<Self> {
+        let FleetOptions { clusters, binaries, hub_settings, spoke_settings, .. } = options;
         let tools = Tools::locate()?;
         // Before the slow part: a binary that was not built is the first thing to hear about.
         for name in ["muster", "muster-hub", "muster-spoke"] {
-            muster_binary(name)?;
+            binaries.path(name)?;
         }
+        tell("the Git server");
         let git = GitServer::start(&folder.join("git")).await?;
         let repository = Repo::create(&git, "fleet").await?;
         repository.commit_files(&[("README.md", "The fleet.\n")], "the fleet begins").await?;
+        tell("the control planes");
         let planes = start_planes(folder, &tools, options).await?;
-        let hub = Hub::start(&folder.join("hub"), repository.url(), &options.hub_settings).await?;
-        let mut fleet =
-            Self { folder: folder.to_owned(), git, repository, members: Vec::new(), hub };
-        for ((name, labels), plane) in options.clusters.iter().zip(planes) {
-            fleet.enrol(name, labels, plane, &tools, &options.spoke_settings).await?;
+        tell("the hub");
+        let hub = Hub::start(&folder.join("hub"), binaries, repository.url(), hub_settings).await?;
+        let mut fleet = Self {
+            folder: folder.to_owned(),
+            git,
+            repository,
+            members: Vec::new(),
+            hub,
+            binaries: binaries.clone(),
+        };
+        for ((name, labels), plane) in clusters.iter().zip(planes) {
+            tell(&format!("the spoke of {name}"));
+            fleet.enrol(name, labels, plane, &tools, spoke_settings).await?;
         }
-        for (name, _) in &options.clusters {
+        for (name, _) in clusters {
+            tell(&format!("the connection of {name}"));
             fleet.wait_until_connected(name).await?;
         }
         Ok(fleet)
@@ -108,7 +133,7 @@ impl Fleet {
 
     /// Runs `muster` as the first operator. A failure is an answer, not an error.
     pub async fn muster(&self, arguments: &[&str]) -> Result<Said> {
-        let output = Command::new(muster_binary("muster")?)
+        let output = Command::new(self.binaries.path("muster")?)
             .args(arguments)
             .env("MUSTER_CONTEXT", self.hub.context_file())
             .current_dir(&self.folder)
@@ -194,7 +219,8 @@ impl Fleet {
         let token = self.muster_json(&arguments).await?;
         let folder = self.folder.join(name).join("spoke");
         fs::create_dir_all(&folder)?;
-        let member = Member::join(name, plane, &folder, &token, tools, settings).await;
+        let spoke = Spoke { folder: &folder, binaries: &self.binaries, tools, settings };
+        let member = Member::join(name, plane, &spoke, &token).await;
         self.members.push(member.with_context(|| format!("enrolling {name}"))?);
         Ok(())
     }

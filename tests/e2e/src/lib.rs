@@ -4,6 +4,7 @@
 //! clusters with kubectl, as a user would. It speaks to nothing but loopback, keeps everything it makes in one
 //! folder, and leaves no process behind, even when it is killed itself.
 
+pub mod binaries;
 pub mod control_plane;
 pub mod deadline;
 pub mod fleet;

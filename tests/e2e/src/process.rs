@@ -9,28 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// Names the folder of the Muster binaries. Default: where the program that asks was built.
-pub const BIN_DIR_VARIABLE: &str = "MUSTER_BIN_DIR";
 /// A program that does not end within this time after SIGTERM gets SIGKILL.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Enough of a log to see why a program ended.
 const SHOWN_LINES: usize = 15;
-
-/// The binary `muster`, `muster-hub` or `muster-spoke`.
-pub fn muster_binary(name: &str) -> Result<PathBuf> {
-    let chosen = std::env::var_os(BIN_DIR_VARIABLE).filter(|value| !value.is_empty());
-    let folders: Vec<PathBuf> = match chosen {
-        Some(folder) => vec![PathBuf::from(folder)],
-        None => std::env::current_exe()?.ancestors().skip(1).take(2).map(Path::to_owned).collect(),
-    };
-    let found = folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
-    found.with_context(|| {
-        format!(
-            "no `{name}` in {}: run `cargo build --workspace`, or name its folder in {BIN_DIR_VARIABLE}",
-            folders.first().map_or_else(String::new, |folder| folder.display().to_string())
-        )
-    })
-}
 
 /// What to start.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 //! It speaks HTTP/1.0 with one connection per call, so that an answer ends where the connection ends.
 
 use super::pki::Pki;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustls::ClientConfig;
 use rustls::RootCertStore;
 use rustls_pki_types::pem::PemObject;
@@ -12,9 +12,10 @@ use serde_json::Value;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// A server on loopback that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -65,7 +66,34 @@ impl Api {
         }
     }
 
+    /// The events from now on at this path, which ends in `?watch=1` and more; first, one `ADDED` for what is there.
+    pub async fn watch(&self, path: &str) -> Result<Watch> {
+        let context = || format!("GET {path} on port {}", self.port);
+        let stream = self.open("GET", path, None).await.with_context(context)?;
+        let mut stream = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let read = stream.read_line(&mut head).await.with_context(context)?;
+            ensure!(read > 0, "GET {path}: the answer ended in its head: {head}");
+        }
+        ensure!(head.split_whitespace().nth(1) == Some("200"), "GET {path}: {}", head.trim());
+        Ok(Watch { stream })
+    }
+
     async fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
+        let mut stream = self.open(method, path, body).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        parse(&answer).context("the answer is not HTTP")
+    }
+
+    /// Sends the request on a connection of its own.
+    async fn open(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<TlsStream<TcpStream>> {
         let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
         let name = ServerName::IpAddress(IpAddr::from(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST)));
         let mut stream = self.tls.connect(name, socket).await?;
@@ -76,9 +104,23 @@ impl Api {
             body.len()
         );
         stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        parse(&answer).context("the answer is not HTTP")
+        Ok(stream)
+    }
+}
+
+/// A running watch. Dropping it ends it.
+pub struct Watch {
+    stream: BufReader<TlsStream<TcpStream>>,
+}
+
+impl Watch {
+    /// The next event, `{"type","object"}`; an error when the server ends the watch.
+    pub async fn next(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        if self.stream.read_line(&mut line).await? == 0 {
+            bail!("the API server ended a watch");
+        }
+        serde_json::from_str(&line).with_context(|| format!("a watch says: {line}"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The hub as a process with its folder.
 
-use crate::process::{Process, Program, muster_binary};
+use crate::binaries::Binaries;
+use crate::process::{Process, Program};
 use crate::{deadline, port};
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -25,6 +26,7 @@ impl Hub {
     /// Makes a fleet in `folder` and runs its hub with this fleet repository.
     pub(super) async fn start(
         folder: &Path,
+        binaries: &Binaries,
         repository: &str,
         settings: &[String],
     ) -> Result<Self> {
@@ -32,8 +34,8 @@ impl Hub {
         let port = port::free()?;
         let address = format!("127.0.0.1:{port}");
         let data = folder.join("data");
-        init(&data, &address).await?;
-        let mut program = Program::new("hub", muster_binary("muster-hub")?, folder)
+        init(binaries, &data, &address).await?;
+        let mut program = Program::new("hub", binaries.path("muster-hub")?, folder)
             .args(["run", "--dir", "data", "--listen", &address, "--set", "git.allowHttp=true"])
             .args(["--set".to_owned(), format!("fleetRepository.url={repository}")]);
         for setting in settings {
@@ -95,11 +97,12 @@ impl Hub {
     }
 }
 
-async fn init(data: &Path, address: &str) -> Result<()> {
-    let output = Command::new(muster_binary("muster-hub")?)
+async fn init(binaries: &Binaries, data: &Path, address: &str) -> Result<()> {
+    let output = Command::new(binaries.path("muster-hub")?)
         .args(["init", "--fleet", FLEET, "--address", address, "--dir"])
         .arg(data)
         .stdin(Stdio::null())
+        .kill_on_drop(true)
         .output()
         .await
         .context("cannot start muster-hub")?;

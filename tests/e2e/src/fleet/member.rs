@@ -1,7 +1,8 @@
 //! One cluster of the fleet: its control plane and its spoke.
 
+use crate::binaries::Binaries;
 use crate::control_plane::ControlPlane;
-use crate::process::{Process, Program, muster_binary};
+use crate::process::{Process, Program};
 use crate::tools::Tools;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -13,7 +14,13 @@ use std::time::Duration;
 /// The manifests that a user applies for a spoke.
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/spoke");
 /// What of them the harness needs: the agent itself runs as a process here, not as a pod.
-const MANIFESTS: [&str; 2] = ["namespace.yaml", "rbac.yaml"];
+const MANIFESTS: [&str; 5] = [
+    "namespace.yaml",
+    "serviceaccount.yaml",
+    "clusterrole.yaml",
+    "clusterrolebinding.yaml",
+    "role.yaml",
+];
 /// Names in those manifests.
 const NAMESPACE: &str = "muster-system";
 const ACCOUNT: &str = "muster-spoke";
@@ -31,10 +38,8 @@ impl Member {
     pub(super) async fn join(
         name: &str,
         plane: ControlPlane,
-        folder: &Path,
+        spoke: &Spoke<'_>,
         token: &Value,
-        tools: &Tools,
-        settings: &[String],
     ) -> Result<Self> {
         for file in MANIFESTS {
             let path = Path::new(DEPLOY).join(file);
@@ -43,9 +48,8 @@ impl Member {
             plane.apply_admin(&manifests).await?;
         }
         let kubeconfig = plane.service_account_kubeconfig(NAMESPACE, ACCOUNT).await?;
-        let spoke = Spoke { folder, kubeconfig: &kubeconfig, tools, settings };
-        join(&spoke, token).await?;
-        let process = spoke.program("spoke", "run")?.start()?;
+        join(spoke, &kubeconfig, token).await?;
+        let process = spoke.program("spoke", "run", &kubeconfig)?.start()?;
         Ok(Self { name: name.to_owned(), plane, spoke: process, kubeconfig })
     }
 
@@ -64,19 +68,20 @@ impl Member {
     }
 }
 
-struct Spoke<'a> {
-    folder: &'a Path,
-    kubeconfig: &'a Path,
-    tools: &'a Tools,
-    settings: &'a [String],
+/// How a spoke is started.
+pub(super) struct Spoke<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) binaries: &'a Binaries,
+    pub(super) tools: &'a Tools,
+    pub(super) settings: &'a [String],
 }
 
 impl Spoke<'_> {
     /// `muster-spoke COMMAND` in the folder of the spoke, with kustomize and helm in its path.
-    fn program(&self, name: &str, command: &str) -> Result<Program> {
-        let mut program = Program::new(name, muster_binary("muster-spoke")?, self.folder)
+    fn program(&self, name: &str, command: &str, kubeconfig: &Path) -> Result<Program> {
+        let mut program = Program::new(name, self.binaries.path("muster-spoke")?, self.folder)
             .args([command, "--state-dir", "state", "--set", "git.allowHttp=true", "--kubeconfig"])
-            .args([self.kubeconfig])
+            .args([kubeconfig])
             .env("PATH", self.search_path()?);
         for setting in self.settings {
             program = program.args(["--set", setting]);
@@ -92,12 +97,12 @@ impl Spoke<'_> {
     }
 }
 
-async fn join(spoke: &Spoke<'_>, token: &Value) -> Result<()> {
+async fn join(spoke: &Spoke<'_>, kubeconfig: &Path, token: &Value) -> Result<()> {
     let field = |name: &str| {
         token[name].as_str().with_context(|| format!("the token has no `{name}`: {token}"))
     };
     let program = spoke
-        .program("join", "join")?
+        .program("join", "join", kubeconfig)?
         .args(["--hub", field("hub")?, "--ca-pin", field("caPin")?])
         .env("MUSTER_TOKEN", field("token")?);
     let mut process = program.start()?;

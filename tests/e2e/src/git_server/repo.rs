@@ -88,6 +88,11 @@ impl Repo {
         self.push().await
     }
 
+    /// Runs git in the work tree, without anybody's configuration. Returns what it prints.
+    pub async fn git(&self, arguments: &[&str]) -> Result<String> {
+        git(&self.work, arguments).await
+    }
+
     /// The commit of the branch.
     pub async fn head(&self) -> Result<String> {
         git(&self.work, &["rev-parse", "HEAD"]).await
