@@ -44,7 +44,7 @@ pub(crate) async fn run(
         let outcome = hub.client.apply(request).await;
         let results = hub.judge(outcome)?.results;
         if results.is_empty() {
-            console.say(&format!("{} holds no documents", path.display()));
+            console.say(&format!("{} holds no documents", shown(&path)));
         }
         refused += print(&results, &path, console)?;
     }
@@ -57,9 +57,17 @@ pub(crate) async fn run(
     }
 }
 
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn shown(path: &Path) -> String {
+    if is_stdin(path) { "stdin".to_owned() } else { path.display().to_string() }
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |source| Failure::Input { path: path.to_owned(), source };
-    let text = if path == Path::new("-") {
+    let text = if is_stdin(path) {
         let mut text = Vec::new();
         io::stdin().lock().read_to_end(&mut text).map_err(failed)?;
         text
@@ -69,7 +77,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     if text.len() > MAX_DOCUMENTS {
         let message = format!(
             "{} is {} bytes long and at most {MAX_DOCUMENTS} fit into one request; split it at a `---`",
-            path.display(),
+            shown(path),
             text.len()
         );
         return Err(Failure::Unfinished { message, hint: None });
@@ -84,9 +92,10 @@ fn print(results: &[ApplyResult], path: &Path, console: &mut Console) -> Result<
         let thing = format!("{}/{name}", kind.to_lowercase());
         if outcome == "refused" {
             refused += 1;
-            // A document that could not be read has neither kind nor name.
-            let thing = if kind.is_empty() { String::new() } else { format!("{thing}: ") };
-            console.say(&format!("{}: {thing}refused: {}", path.display(), one_line(message)));
+            // A document that could not be read may have no name.
+            let thing = if name.is_empty() { String::new() } else { format!("{thing}: ") };
+            let file = shown(path);
+            console.say(&format!("{file}: {thing}refused: {}", one_line(message)));
             continue;
         }
         console.print(&format!("{thing} {outcome}\n"))?;

@@ -12,6 +12,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use proto::channel::{KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT};
 use runtime::tls::{ReloadableCert, TlsError, client_config, root_store};
 use rustls::{AlertDescription, CertificateError};
 use rustls_pki_types::ServerName;
@@ -26,8 +27,6 @@ use super::context::Context;
 
 /// Time to resolve, connect and shake hands. A hub on another continent needs under a second.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a silent stream is probed, so that a watch notices a hub that vanished.
-const KEEPALIVE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Error)]
 pub(crate) enum ConnectError {
@@ -62,7 +61,7 @@ impl ConnectError {
             Self::Address { .. } => "write the name in the hub's certificate".to_owned(),
             Self::Resolve { .. } => "check `hub:` in the context file".to_owned(),
             Self::Unreachable { path, .. } => format!(
-                "is the hub running? `muster-hub` starts it; its address is `hub:` in {}",
+                "is the hub running? `muster-hub run` starts it; its address is `hub:` in {}",
                 path.display()
             ),
             Self::Silent { .. } => {
@@ -113,7 +112,7 @@ fn distrust(error: &rustls::Error, name: &str, path: &std::path::Path) -> String
             )
         }
         _ => format!(
-            "`ca:` in {} is of another fleet, or the hub was made anew; `muster-hub init` writes \
+            "`ca:` in {} is of another fleet, or the hub was made anew; `muster-hub init` wrote \
              the context that fits",
             path.display()
         ),
@@ -123,10 +122,10 @@ fn distrust(error: &rustls::Error, name: &str, path: &std::path::Path) -> String
 fn refusal(error: &rustls::Error, path: &std::path::Path) -> String {
     match error {
         rustls::Error::AlertReceived(AlertDescription::CertificateExpired) => format!(
-            "the certificate in {} has expired; `muster-hub init` writes a new one",
+            "the certificate in {} has expired; a new one is issued where the hub's keys are",
             path.display()
         ),
-        _ => "it is of another fleet, or the hub was made anew; `muster-hub init` writes the \
+        _ => "it is of another fleet, or the hub was made anew; `muster-hub init` wrote the \
               context that fits"
             .to_owned(),
     }
@@ -177,7 +176,11 @@ pub(crate) async fn connect(context: Context, faults: Faults) -> Result<Channel,
     let endpoint = Endpoint::from_shared(format!("http://{hub}"));
     let endpoint = endpoint.ok().filter(|endpoint| endpoint.uri().port().is_some());
     let endpoint = endpoint.ok_or_else(|| invalid("hub", &hub))?;
-    let endpoint = endpoint.http2_keep_alive_interval(KEEPALIVE).keep_alive_while_idle(true);
+    // A watch notices a hub that vanished, also while nothing changes.
+    let endpoint = endpoint
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_while_idle(true);
     let dialer = Dialer { hub, path, name, tls: Arc::new(tls).into(), faults: faults.clone() };
     let address = dialer.hub.clone();
     let service = tower::service_fn(move |_| dial_and_note(dialer.clone()));
@@ -230,7 +233,12 @@ impl Dialer {
             }
             Some(source) => ConnectError::NotAHub { hub, source },
             None => {
-                let source = io::Error::new(error.kind(), error.to_string());
+                // A killed hub closes without TLS' goodbye; rustls' text on it is for programmers.
+                let source = match error.kind() {
+                    io::ErrorKind::UnexpectedEof => "it was closed without a word".to_owned(),
+                    _ => error.to_string(),
+                };
+                let source = io::Error::new(error.kind(), source);
                 ConnectError::Broken { hub, source }
             }
         }

@@ -36,8 +36,9 @@ impl ContextError {
     pub(crate) fn hints(&self) -> Vec<String> {
         match self {
             Self::Missing { .. } | Self::NoHome => vec![
-                "`muster-hub init` writes one; name it with --context-file FILE or \
-                 MUSTER_CONTEXT, or copy it to ~/.config/muster/context.yaml"
+                "`muster-hub init --dir DIR` writes one, DIR/admin.yaml; name it with \
+                 --context-file FILE or MUSTER_CONTEXT, or copy it to \
+                 ~/.config/muster/context.yaml"
                     .to_owned(),
             ],
             Self::Invalid { .. } | Self::Pem { .. } => {

@@ -8,9 +8,17 @@ pub(crate) fn age(then: Timestamp, now: Timestamp) -> String {
     short((now.0 - then.0) / 1_000)
 }
 
-/// How long until, in one unit; `expired` when it is over.
+/// How long until, in one unit; `expired` when it is over. An hour that has just begun is `1h`, so it
+/// is rounded, unlike an age.
 pub(crate) fn remaining(then: Timestamp, now: Timestamp) -> String {
-    if then.0 <= now.0 { "expired".to_owned() } else { short((then.0 - now.0) / 1_000) }
+    if then.0 <= now.0 {
+        return "expired".to_owned();
+    }
+    let seconds = (then.0 - now.0 + 999) / 1_000;
+    let rounded = |unit| (seconds + unit / 2) / unit * unit;
+    let units = [(1, 60), (60, 3_600), (3_600, 86_400)];
+    let unit = units.into_iter().find(|(unit, next)| rounded(*unit) < *next);
+    short(rounded(unit.map_or(86_400, |(unit, _)| unit)))
 }
 
 fn short(seconds: i64) -> String {
@@ -65,6 +73,21 @@ mod tests {
             assert_eq!(age(Timestamp(now.0 - seconds * 1_000), now), text);
         }
         assert_eq!(age(Timestamp(now.0 + 5_000), now), "0s");
+    }
+
+    #[test]
+    fn what_remains_is_rounded() {
+        for (ms, text) in [
+            (0, "expired"),
+            (1, "1s"),
+            (59_000, "59s"),
+            (3_599_900, "1h"),
+            (86_399_000, "1d"),
+            (40 * 3_600_000, "2d"),
+            (29 * 86_400_000 - 1, "29d"),
+        ] {
+            assert_eq!(remaining(Timestamp(ms), Timestamp(0)), text, "{ms}");
+        }
     }
 
     #[test]

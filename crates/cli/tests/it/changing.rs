@@ -98,7 +98,7 @@ fn apply_reports_each_document_and_fails_when_one_is_refused() {
     *world.fake.results.lock().unwrap() = vec![
         result("ApplicationSet", "checkout", "configured", ""),
         result("Application", "web", "refused", "unknown field `sorce`"),
-        result("", "", "refused", "document 3 has no kind"),
+        result("Foo", "", "refused", "document 3 has no apiVersion"),
     ];
     let Ran { code, out, err } = world.run(&words);
     assert_eq!((code, out.as_str()), (1, "applicationset/checkout configured\n"));
@@ -117,7 +117,7 @@ fn apply_reads_stdin_and_reads_all_files_before_it_sends_one() {
     let mut child = child.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"kind: Cluster\n").unwrap();
     let ran = Ran::from(child.wait_with_output().unwrap());
-    assert_eq!((ran.code, ran.err.as_str()), (0, "- holds no documents\n"));
+    assert_eq!((ran.code, ran.err.as_str()), (0, "stdin holds no documents\n"));
     assert_eq!(world.asked(), ["apply \"kind: Cluster\\n\" because \"\""]);
 
     fs::write(world.tool.dir.path().join("good.yaml"), "a: 1\n").unwrap();
