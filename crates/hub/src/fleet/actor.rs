@@ -1,0 +1,435 @@
+//! The owner of the fleet's state: takes commands and news, persists, then publishes.
+//!
+//! Each pass through its loop handles one event, starts the looks at Git that are due, makes a plan
+//! when something has changed, and answers who waits for it. What it decides is in `expansion` and
+//! below; what persons ask for is in `actor/commands.rs`.
+
+mod commands;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use generators::RepoReference;
+use model::id::{CommitId, Epoch};
+use model::name::{ApplicationName, ClusterName};
+use model::problem::{Problem, Reason};
+use model::status::Timestamp;
+use runtime::clock::Clock;
+use runtime::error::chain;
+use runtime::supervise::{Supervisor, blocking};
+use source::{Mirrors, RepoUrl};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::board::DesiredBoard;
+use super::documents::{Documents, GitOrigin, Reading};
+use super::expansion::{Moment, Outcome, work_out};
+use super::handle::{COMMANDS, Command, FleetError, FleetHandle, RefreshOutcome, Reply};
+use super::plan::{Approval, HUB};
+use super::repositories::{Looked, Repositories};
+use super::snapshot::{FleetSnapshot, Shared};
+use super::state::{FleetState, Owner};
+use super::stored::{self, Change, FleetStoreError, Kept, Pause};
+use super::{ClusterSource, FleetOptions, FleetRepository};
+use crate::ledger::{self, NewRecord};
+use crate::store::{Store, Transaction, Write};
+
+/// Plans are made at most this often. The first change is planned at once, so that one commit goes
+/// out without delay; a storm of them costs five plans a second.
+const PLAN_PAUSE: Duration = Duration::from_millis(200);
+/// How long to wait before a plan that could not be made or stored is tried again.
+const RETRY_PAUSE: Duration = Duration::from_secs(10);
+/// How long `refresh` waits for slow repositories before it answers with what is in force. Below
+/// the 30 s that the CLI gives a request.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(25);
+/// Results of looks at Git: one for each that can run.
+const LOOKS: usize = 4;
+/// The owner wakes at least this often; nothing depends on it.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// Loads what was kept, publishes it, and starts the owner task.
+pub async fn start(
+    options: FleetOptions,
+    store: Arc<dyn Store>,
+    mirrors: Mirrors,
+    clusters: Arc<dyn ClusterSource>,
+    board: DesiredBoard,
+    clock: Clock,
+    supervisor: &Supervisor,
+) -> Result<FleetHandle, FleetStoreError> {
+    let reader = Arc::clone(&store);
+    let kept = blocking("load the fleet", move || stored::load(reader.as_ref())).await;
+    let kept = kept.map_err(|error| FleetStoreError::Unusable {
+        what: "fleet".to_owned(),
+        reason: error.to_string(),
+    })??;
+    let (commands_tx, commands) = mpsc::channel(COMMANDS);
+    let (looks_tx, looks) = mpsc::channel(LOOKS);
+    let (snapshot_tx, snapshot) = watch::channel(Shared::default());
+    let news = Arc::new(Notify::new());
+    let inbox =
+        Inbox { commands, looks, clusters: Arc::clone(&news), shutdown: supervisor.token() };
+    let parts = Parts { store, mirrors, clusters, board, clock, supervisor: supervisor.clone() };
+    let mut fleet = Fleet::new(options, kept, parts, looks_tx, snapshot_tx);
+    fleet.publish_all();
+    supervisor.spawn_essential("fleet", async move { fleet.run(inbox).await });
+    Ok(FleetHandle { commands: commands_tx, clusters: news, snapshot })
+}
+
+/// What the owner works with.
+struct Parts {
+    store: Arc<dyn Store>,
+    mirrors: Mirrors,
+    clusters: Arc<dyn ClusterSource>,
+    board: DesiredBoard,
+    clock: Clock,
+    supervisor: Supervisor,
+}
+
+/// Everything that comes in.
+struct Inbox {
+    commands: mpsc::Receiver<Command>,
+    looks: mpsc::Receiver<Look>,
+    clusters: Arc<Notify>,
+    shutdown: CancellationToken,
+}
+
+/// A look at a repository that ended; without a result it panicked.
+struct Look {
+    url: RepoUrl,
+    looked: Option<Looked>,
+}
+
+enum Event {
+    Command(Command),
+    Looked(Look),
+    Clusters,
+    Time,
+    Shutdown,
+}
+
+/// Who waits for a look at all of Git.
+struct Waiting {
+    reply: Reply<RefreshOutcome>,
+    until: Duration,
+}
+
+struct Fleet {
+    parts: Parts,
+    epoch: Epoch,
+    repository: Option<(GitOrigin, RepoReference)>,
+    state: Arc<FleetState>,
+    documents: Arc<Documents>,
+    reading: Option<Arc<(CommitId, Reading)>>,
+    pauses: BTreeMap<ApplicationName, Pause>,
+    repositories: Repositories,
+    /// What goes into the next transaction.
+    commits: Vec<(RepoReference, CommitId)>,
+    forgotten: Vec<RepoReference>,
+    acts: Vec<NewRecord>,
+    /// Whether anything that a plan looks at has changed since the last one.
+    dirty: bool,
+    not_before: Duration,
+    waiting: Vec<Waiting>,
+    looks: mpsc::Sender<Look>,
+    snapshot: watch::Sender<Shared>,
+}
+
+impl Fleet {
+    fn new(
+        options: FleetOptions,
+        kept: Kept,
+        parts: Parts,
+        looks: mpsc::Sender<Look>,
+        snapshot: watch::Sender<Shared>,
+    ) -> Self {
+        let FleetOptions { repository, poll_interval, epoch } = options;
+        let Kept { state, mut documents, pauses, revisions } = kept;
+        let now = parts.clock.now();
+        let mut repositories = Repositories::new(poll_interval, epoch.id ^ epoch.counter);
+        for (reference, commit) in revisions {
+            repositories.restore(reference, commit, now);
+        }
+        let repository = repository.map(references);
+        documents.adopt(repository.as_ref().map(|(origin, _)| origin.clone()));
+        if let Some((_, reference)) = &repository {
+            repositories.need(&BTreeMap::from([(reference.clone(), true)]), now);
+        }
+        Self {
+            parts,
+            epoch,
+            repository,
+            state: Arc::new(state),
+            documents: Arc::new(documents),
+            reading: None,
+            pauses,
+            repositories,
+            commits: Vec::new(),
+            forgotten: Vec::new(),
+            acts: Vec::new(),
+            dirty: true,
+            not_before: now,
+            waiting: Vec::new(),
+            looks,
+            snapshot,
+        }
+    }
+
+    async fn run(&mut self, mut inbox: Inbox) {
+        loop {
+            self.start_looks();
+            if self.dirty && self.now() >= self.not_before {
+                self.pass(BTreeMap::new()).await;
+            }
+            self.answer_refreshes();
+            match self.next(&mut inbox).await {
+                Event::Command(command) => self.command(command).await,
+                Event::Looked(look) => self.looked(look),
+                Event::Clusters => self.dirty = true,
+                Event::Time => {}
+                Event::Shutdown => return,
+            }
+        }
+    }
+
+    async fn next(&self, inbox: &mut Inbox) -> Event {
+        let pause = self.wake_at().saturating_sub(self.now());
+        // All arms are cancel-safe: what is not taken now is there the next time.
+        tokio::select! {
+            () = inbox.shutdown.cancelled() => Event::Shutdown,
+            command = inbox.commands.recv() => command.map_or(Event::Shutdown, Event::Command),
+            Some(look) = inbox.looks.recv() => Event::Looked(look),
+            () = inbox.clusters.notified() => Event::Clusters,
+            () = tokio::time::sleep(pause) => Event::Time,
+        }
+    }
+
+    fn wake_at(&self) -> Duration {
+        let plan = self.dirty.then_some(self.not_before);
+        let patience = self.waiting.iter().map(|waiting| waiting.until).min();
+        let times = [plan, patience, self.repositories.next_due()];
+        times.into_iter().flatten().min().unwrap_or_else(|| self.now() + IDLE)
+    }
+
+    fn now(&self) -> Duration {
+        self.parts.clock.now()
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp(self.parts.clock.wall_ms())
+    }
+
+    // Git.
+
+    fn start_looks(&mut self) {
+        for job in self.repositories.due(self.now()) {
+            let (url, mirrors, looks) =
+                (job.url.clone(), self.parts.mirrors.clone(), self.looks.clone());
+            self.parts.supervisor.spawn(format!("look at {url}"), async move {
+                let looked = blocking("look at Git", move || job.run(&mirrors)).await;
+                if let Err(error) = &looked {
+                    tracing::error!(%url, %error, "a repository could not be looked at");
+                }
+                // The owner is gone only when the process ends.
+                let _gone = looks.send(Look { url, looked: looked.ok() }).await;
+            });
+        }
+    }
+
+    fn looked(&mut self, look: Look) {
+        let now = self.now();
+        let Some(looked) = look.looked else {
+            return self.repositories.abandon(&look.url, now);
+        };
+        let change = self.repositories.settle(looked, now);
+        self.commits.extend(change.commits);
+        self.dirty |= change.relevant;
+        for (url, error) in change.turns {
+            let (action, message) = match error {
+                Some(error) => ("SourceUnavailable", format!("what is in force stays: {error}")),
+                None => ("SourceAvailable", format!("{url} can be read again")),
+            };
+            tracing::info!(%url, action, message, "a repository");
+            let record = self.record(HUB, action, message);
+            self.acts.push(record);
+        }
+    }
+
+    fn record(&self, actor: &str, action: &str, message: String) -> NewRecord {
+        NewRecord {
+            at: self.wall(),
+            actor: actor.to_owned(),
+            action: action.to_owned(),
+            application: None,
+            cluster: None,
+            commit: None,
+            message,
+            reason: String::new(),
+        }
+    }
+
+    fn answer_refreshes(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let now = self.now();
+        let settled = !self.dirty && self.repositories.is_idle(now);
+        let (ready, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|waiting| settled || waiting.until <= now);
+        self.waiting = waiting;
+        for Waiting { reply, .. } in ready {
+            let snapshot = self.snapshot.borrow().clone();
+            let mut problems = snapshot.problems.clone();
+            if !settled {
+                let message = "not all repositories have answered; see the fleet again in a minute";
+                let (set, element) = (String::new(), String::new());
+                let (reason, message) = (Reason::SourceUnavailable, message.to_owned());
+                problems.push(Problem { set, element, reason, message });
+            }
+            // Who asked may have hung up.
+            let _gone = reply.send(Ok(RefreshOutcome { commit: snapshot.commit, problems }));
+        }
+    }
+
+    // Plans.
+
+    /// One pass from what is known to what is in force. Returns the owners whose approval took
+    /// effect.
+    async fn pass(&mut self, approvals: BTreeMap<Owner, Approval>) -> BTreeSet<Owner> {
+        let moment = self.moment(approvals);
+        // What comes in while the pass is under way is for the next one.
+        self.dirty = false;
+        let passed = match blocking("plan", move || work_out(moment)).await {
+            Ok(outcome) => self.put_in_force(outcome).await.map_err(|error| chain(&error)),
+            Err(error) => Err(error.to_string()),
+        };
+        self.not_before = self.now() + PLAN_PAUSE;
+        passed.unwrap_or_else(|reason| {
+            tracing::error!(reason, "the fleet stays as it is: a plan could not be put in force");
+            self.dirty = true;
+            self.not_before = self.now() + RETRY_PAUSE;
+            BTreeSet::new()
+        })
+    }
+
+    fn moment(&self, approvals: BTreeMap<Owner, Approval>) -> Moment {
+        Moment {
+            state: Arc::clone(&self.state),
+            documents: Arc::clone(&self.documents),
+            repository: self.repository.clone(),
+            reading: self.reading.clone(),
+            joined: self.parts.clusters.clusters(),
+            trees: self.repositories.trees(),
+            resolutions: self.repositories.resolutions(),
+            unavailable: self.repositories.problems(),
+            paused: self.pauses.keys().cloned().collect(),
+            approvals,
+            epoch: self.epoch,
+            now: self.wall(),
+        }
+    }
+
+    async fn put_in_force(&mut self, outcome: Outcome) -> Result<BTreeSet<Owner>, FleetError> {
+        let Outcome { documents, reading, plan, needed, snapshot } = outcome;
+        self.acts.extend(plan.acts);
+        self.replace(Arc::new(plan.state), documents).await?;
+        self.reading = reading;
+        self.publish_snapshot(snapshot);
+        let forgotten = self.repositories.need(&needed, self.now());
+        self.forgotten.extend(forgotten);
+        Ok(plan.approved)
+    }
+
+    /// Persists, then publishes.
+    async fn replace(
+        &mut self,
+        state: Arc<FleetState>,
+        documents: Arc<Documents>,
+    ) -> Result<(), FleetStoreError> {
+        let store = Arc::clone(&self.parts.store);
+        let (old_state, old_documents) = (Arc::clone(&self.state), Arc::clone(&self.documents));
+        let (new_state, new_documents) = (Arc::clone(&state), Arc::clone(&documents));
+        let (commits, forgotten) = (self.commits.clone(), self.forgotten.clone());
+        let acts = self.acts.clone();
+        let prepared = blocking("prepare the store", move || {
+            let before = (old_state.as_ref(), old_documents.as_ref());
+            let after = (new_state.as_ref(), new_documents.as_ref());
+            let change =
+                Change { before, after, commits: &commits, forgotten: &forgotten, acts: &acts };
+            let transactions = stored::transactions(store.as_ref(), &change)?;
+            Ok::<_, FleetStoreError>((transactions, stored::unused_blobs(before, after)))
+        });
+        let (transactions, unused) = prepared.await.map_err(|error| {
+            FleetStoreError::Unusable { what: "plan".to_owned(), reason: error.to_string() }
+        })??;
+        for transaction in transactions {
+            self.parts.store.transact(transaction).await?;
+        }
+        self.commits.clear();
+        self.forgotten.clear();
+        self.acts.clear();
+        let touched = self.state.touched(&state);
+        self.state = state;
+        self.documents = documents;
+        self.publish(&touched);
+        if !unused.is_empty() {
+            self.forget_blobs(unused);
+        }
+        Ok(())
+    }
+
+    /// A blob that stays costs disk and nothing else.
+    fn forget_blobs(&self, unused: BTreeSet<model::canonical::Digest>) {
+        let store = Arc::clone(&self.parts.store);
+        self.parts.supervisor.spawn("forget blobs", async move {
+            let removed = blocking("forget blobs", move || {
+                unused.iter().try_for_each(|digest| store.remove_blob(digest))
+            });
+            match removed.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "a body that nobody needs stays"),
+                Err(error) => tracing::warn!(%error, "bodies that nobody needs stay"),
+            }
+        });
+    }
+
+    fn publish_all(&mut self) {
+        let clusters = self.state.clusters();
+        self.publish(&clusters);
+    }
+
+    fn publish(&self, clusters: &BTreeSet<ClusterName>) {
+        for (cluster, desired) in self.state.desired(clusters) {
+            self.parts.board.publish(&cluster, desired);
+        }
+    }
+
+    fn publish_snapshot(&self, snapshot: FleetSnapshot) {
+        self.snapshot.send_if_modified(|current| {
+            let changed = **current != snapshot;
+            if changed {
+                *current = Arc::new(snapshot);
+            }
+            changed
+        });
+    }
+
+    /// A change that a person asked for, with its record, in one transaction.
+    async fn persist(
+        &self,
+        mut writes: Vec<Write>,
+        records: &[NewRecord],
+    ) -> Result<(), FleetStoreError> {
+        writes.extend(ledger::writes_for(records));
+        self.parts.store.transact(Transaction { conditions: Vec::new(), writes }).await?;
+        Ok(())
+    }
+}
+
+fn references(repository: FleetRepository) -> (GitOrigin, RepoReference) {
+    let FleetRepository { url: _, text, revision, path } = repository;
+    let reference = RepoReference { repo_url: text.clone(), revision };
+    (GitOrigin { url: text, path }, reference)
+}

@@ -1,0 +1,410 @@
+//! Which revisions of which repositories are needed, what they named last, and when to look again.
+//!
+//! Data with decisions; no I/O except in [`Job::run`], which the owner calls on a blocking thread.
+//! A look that fails changes nothing but the error that is shown: the last good commit and tree
+//! stay in force (law L2), also over a restart, since good commits are kept in the store.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use generators::{RepoReference, Unavailable};
+use model::id::CommitId;
+use model::problem::{Problem, Reason};
+use model::tree::FileTree;
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+use runtime::backoff::Backoff;
+use runtime::error::chain;
+use source::{Mirrors, RepoUrl};
+
+use super::plan::Resolution;
+
+/// Connections at the same time: enough to hide the latency of a few servers, and few enough not
+/// to be taken for an attack.
+const MAX_RUNNING: usize = 4;
+/// A server that fails is asked again sooner than one that answers, but not at once.
+const RETRY: Backoff = Backoff::new(Duration::from_secs(5), 2, Duration::from_secs(3600));
+/// How long a revision that nobody needs is remembered: a set that cannot be expanded for a while
+/// finds its last good commits again.
+const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) type Tree = Arc<dyn FileTree>;
+
+/// One revision of one repository.
+#[derive(Default)]
+struct Pair {
+    /// Whether the files are needed too, or only the commit.
+    wants_tree: bool,
+    /// Since when nobody needs it.
+    idle_since: Option<Duration>,
+    /// Whether anyone has looked since the start.
+    looked: bool,
+    commit: Option<CommitId>,
+    tree: Option<(CommitId, Tree)>,
+    error: Option<String>,
+}
+
+/// When a repository is looked at.
+#[derive(Debug)]
+struct Schedule {
+    due: Duration,
+    failures: u32,
+    running: bool,
+    /// Something was asked for while a look was under way, which may not have seen it.
+    again: bool,
+}
+
+/// The table of all revisions; the fleet's owner task has it.
+pub(super) struct Repositories {
+    pairs: BTreeMap<RepoReference, Pair>,
+    schedules: BTreeMap<RepoUrl, Schedule>,
+    interval: Duration,
+    rng: SmallRng,
+}
+
+/// One repository to look at.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub(super) url: RepoUrl,
+    wanted: Vec<Wanted>,
+}
+
+#[derive(Debug, Clone)]
+struct Wanted {
+    reference: RepoReference,
+    tree: bool,
+    /// The last good commit, and the commit of the tree at hand.
+    known: Option<CommitId>,
+    at_hand: Option<CommitId>,
+}
+
+/// What a look at one repository brought.
+pub(super) struct Looked {
+    url: RepoUrl,
+    found: Vec<Found>,
+}
+
+struct Found {
+    reference: RepoReference,
+    /// The commit that the revision names now, with its tree when that was wanted.
+    commit: Option<CommitId>,
+    tree: Option<(CommitId, Tree)>,
+    error: Option<String>,
+}
+
+/// What a look changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    /// Whether anything that a plan looks at is another now.
+    pub(super) relevant: bool,
+    /// Good commits to keep.
+    pub(super) commits: Vec<(RepoReference, CommitId)>,
+    /// Repositories that ceased to answer, or answer again, in words.
+    pub(super) turns: Vec<(RepoUrl, Option<String>)>,
+}
+
+impl Repositories {
+    /// `seed` spreads the looks of several hubs.
+    #[must_use]
+    pub(super) fn new(interval: Duration, seed: u64) -> Self {
+        let rng = SmallRng::seed_from_u64(seed);
+        Self { pairs: BTreeMap::new(), schedules: BTreeMap::new(), interval, rng }
+    }
+
+    /// A commit that was good before the restart.
+    pub(super) fn restore(&mut self, reference: RepoReference, commit: CommitId, now: Duration) {
+        let pair = Pair { commit: Some(commit), idle_since: Some(now), ..Pair::default() };
+        self.pairs.insert(reference, pair);
+    }
+
+    /// Says which revisions are needed, and of which the files. New ones are due at once. Returns
+    /// those that were forgotten.
+    pub(super) fn need(
+        &mut self,
+        needed: &BTreeMap<RepoReference, bool>,
+        now: Duration,
+    ) -> Vec<RepoReference> {
+        for (reference, wants_tree) in needed {
+            let pair = self.pairs.entry(reference.clone()).or_default();
+            pair.idle_since = None;
+            pair.wants_tree = *wants_tree;
+            let missing =
+                !pair.looked || (*wants_tree && pair.tree.is_none() && pair.error.is_none());
+            if !missing {
+                continue;
+            }
+            match RepoUrl::parse(&reference.repo_url) {
+                Ok(url) => self.schedule(url, now),
+                Err(error) => {
+                    pair.looked = true;
+                    pair.error = Some(error.to_string());
+                }
+            }
+        }
+        let mut forgotten = Vec::new();
+        self.pairs.retain(|reference, pair| {
+            if needed.contains_key(reference) {
+                return true;
+            }
+            let since = *pair.idle_since.get_or_insert(now);
+            let keep = now.saturating_sub(since) < FORGET_AFTER;
+            if !keep {
+                forgotten.push(reference.clone());
+            }
+            keep
+        });
+        forgotten
+    }
+
+    fn schedule(&mut self, url: RepoUrl, now: Duration) {
+        let new = Schedule { due: now, failures: 0, running: false, again: false };
+        let schedule = self.schedules.entry(url).or_insert(new);
+        schedule.due = now;
+        schedule.again = schedule.running;
+    }
+
+    /// Makes every repository due.
+    pub(super) fn refresh(&mut self, now: Duration) {
+        for schedule in self.schedules.values_mut() {
+            schedule.due = now;
+            schedule.again = schedule.running;
+        }
+    }
+
+    /// The looks to take now. Each of them must come back to [`Repositories::settle`].
+    pub(super) fn due(&mut self, now: Duration) -> Vec<Job> {
+        let mut wanted: BTreeMap<RepoUrl, Vec<Wanted>> = BTreeMap::new();
+        for (reference, pair) in self.pairs.iter().filter(|(_, pair)| pair.idle_since.is_none()) {
+            let Ok(url) = RepoUrl::parse(&reference.repo_url) else { continue };
+            wanted.entry(url).or_default().push(Wanted {
+                reference: reference.clone(),
+                tree: pair.wants_tree,
+                known: pair.commit,
+                at_hand: pair.tree.as_ref().map(|(commit, _)| *commit),
+            });
+        }
+        self.schedules.retain(|url, schedule| schedule.running || wanted.contains_key(url));
+        let running = self.schedules.values().filter(|schedule| schedule.running).count();
+        let mut due: Vec<_> = self
+            .schedules
+            .iter_mut()
+            .filter(|(_, schedule)| !schedule.running && schedule.due <= now)
+            .collect();
+        due.sort_by_key(|(_, schedule)| schedule.due);
+        let free = MAX_RUNNING.saturating_sub(running);
+        let job = |(url, schedule): (&RepoUrl, &mut Schedule)| {
+            schedule.running = true;
+            Job { url: url.clone(), wanted: wanted.remove(url).unwrap_or_default() }
+        };
+        due.into_iter().take(free).map(job).collect()
+    }
+
+    /// When there is something to do next, unless all places are taken: then a look that ends is it.
+    #[must_use]
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        let running = self.schedules.values().filter(|schedule| schedule.running).count();
+        let waiting = self.schedules.values().filter(|schedule| !schedule.running);
+        waiting.map(|schedule| schedule.due).min().filter(|_| running < MAX_RUNNING)
+    }
+
+    /// Whether nothing is being looked at and nothing is due.
+    #[must_use]
+    pub(super) fn is_idle(&self, now: Duration) -> bool {
+        self.schedules.values().all(|schedule| !schedule.running && schedule.due > now)
+    }
+
+    /// Takes over what a look brought.
+    pub(super) fn settle(&mut self, looked: Looked, now: Duration) -> Change {
+        let mut change = Change::default();
+        let before = self.error_of(&looked.url);
+        let failed = looked.found.iter().any(|found| found.error.is_some());
+        let Looked { url, found } = looked;
+        for found in found {
+            self.take(found, &mut change);
+        }
+        let after = self.error_of(&url);
+        if before.is_some() != after.is_some() {
+            change.turns.push((url.clone(), after));
+        }
+        self.plan_next(&url, failed, now);
+        change
+    }
+
+    /// A job that gave no result: its panic is logged by who ran it.
+    pub(super) fn abandon(&mut self, url: &RepoUrl, now: Duration) {
+        self.plan_next(url, true, now);
+    }
+
+    fn take(&mut self, found: Found, change: &mut Change) {
+        let Found { reference, commit, tree, error } = found;
+        let Some(pair) = self.pairs.get_mut(&reference) else { return };
+        change.relevant |= !pair.looked || pair.error != error;
+        pair.looked = true;
+        pair.error = error;
+        if let Some(commit) = commit.filter(|commit| pair.commit != Some(*commit)) {
+            pair.commit = Some(commit);
+            change.relevant = true;
+            change.commits.push((reference, commit));
+        }
+        if let Some(tree) = tree {
+            pair.tree = Some(tree);
+            change.relevant = true;
+        }
+    }
+
+    fn plan_next(&mut self, url: &RepoUrl, failed: bool, now: Duration) {
+        let Some(schedule) = self.schedules.get_mut(url) else { return };
+        schedule.running = false;
+        schedule.failures = if failed { schedule.failures.saturating_add(1) } else { 0 };
+        let wait = if failed {
+            RETRY.delay(schedule.failures - 1).min(self.interval)
+        } else {
+            self.interval
+        };
+        // 10 % either way, so that many repositories of one server are not asked at one moment.
+        let wait = wait.mul_f64(self.rng.random_range(0.9..1.1));
+        schedule.due = if schedule.again { now } else { now.saturating_add(wait) };
+        schedule.again = false;
+    }
+
+    fn error_of(&self, url: &RepoUrl) -> Option<String> {
+        let mut pairs = self.pairs.iter().filter(|(_, pair)| pair.error.is_some());
+        let of_url = |reference: &RepoReference| {
+            RepoUrl::parse(&reference.repo_url).is_ok_and(|parsed| parsed == *url)
+        };
+        pairs.find(|(reference, _)| of_url(reference)).and_then(|(_, pair)| pair.error.clone())
+    }
+
+    /// What every revision that was looked at names. One from before the restart that has not been
+    /// looked at yet is taken as it was.
+    #[must_use]
+    pub(super) fn resolutions(&self) -> BTreeMap<RepoReference, Resolution> {
+        let known = self.pairs.iter().filter(|(_, pair)| pair.looked || pair.commit.is_some());
+        known
+            .map(|(reference, pair)| {
+                let (commit, error) = (pair.commit, pair.error.clone());
+                (reference.clone(), Resolution { commit, error })
+            })
+            .collect()
+    }
+
+    /// The last good files of every revision, for one expansion.
+    #[must_use]
+    pub(super) fn trees(&self) -> Trees {
+        let tree = |(reference, pair): (&RepoReference, &Pair)| {
+            let why =
+                || pair.error.clone().unwrap_or_else(|| "it has not been read yet".to_owned());
+            let tree = pair.tree.clone().ok_or_else(why);
+            (reference.clone(), tree)
+        };
+        Trees { trees: self.pairs.iter().map(tree).collect(), asked: RefCell::default() }
+    }
+
+    /// What cannot be read now, one problem for each revision that is needed.
+    #[must_use]
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let needed = self.pairs.iter().filter(|(_, pair)| pair.idle_since.is_none());
+        needed.filter_map(|(reference, pair)| problem(reference, pair)).collect()
+    }
+}
+
+fn problem(reference: &RepoReference, pair: &Pair) -> Option<Problem> {
+    let error = pair.error.as_ref()?;
+    let revision = match reference.revision.as_str() {
+        "" => "its default branch",
+        named => named,
+    };
+    let stays = match pair.commit {
+        Some(commit) => format!("commit {} stays in force", commit.short()),
+        None => "nothing of it is known".to_owned(),
+    };
+    let message = format!("{error} ({revision}; {stays})");
+    let (set, element) = (String::new(), String::new());
+    Some(Problem { set, element, reason: Reason::SourceUnavailable, message })
+}
+
+impl Job {
+    /// Looks at the repository. Blocks, for as long as the mirrors allow a connection to take.
+    #[must_use]
+    pub(super) fn run(self, mirrors: &Mirrors) -> Looked {
+        let Self { url, wanted } = self;
+        let revisions: Vec<_> = wanted.iter().map(|one| one.reference.revision.as_str()).collect();
+        let found = match mirrors.resolve_all(&url, &revisions) {
+            Ok(resolved) => {
+                let pairs = wanted.into_iter().zip(resolved);
+                pairs.map(|(one, commit)| one.look(mirrors, &url, commit)).collect()
+            }
+            Err(error) => {
+                wanted.into_iter().map(|one| one.look(mirrors, &url, Err(error.clone()))).collect()
+            }
+        };
+        Looked { url, found }
+    }
+}
+
+impl Wanted {
+    fn look(
+        self,
+        mirrors: &Mirrors,
+        url: &RepoUrl,
+        commit: Result<CommitId, source::SourceError>,
+    ) -> Found {
+        let tree = |commit: CommitId| {
+            let tree = mirrors.tree(url, commit)?;
+            Ok::<_, source::SourceError>((commit, Arc::new(tree) as Tree))
+        };
+        let (commit, tree, error) = match commit {
+            Ok(commit) if !self.tree || self.at_hand == Some(commit) => (Some(commit), None, None),
+            Ok(commit) => match tree(commit) {
+                Ok(tree) => (Some(commit), Some(tree), None),
+                Err(error) => (None, self.fallback(tree), Some(chain(&error))),
+            },
+            Err(error) => (None, self.fallback(tree), Some(chain(&error))),
+        };
+        Found { reference: self.reference, commit, tree, error }
+    }
+
+    /// The last good tree, which the mirror usually still has after a restart.
+    fn fallback<E>(
+        &self,
+        tree: impl FnOnce(CommitId) -> Result<(CommitId, Tree), E>,
+    ) -> Option<(CommitId, Tree)> {
+        let wanted = self.known.filter(|_| self.tree && self.at_hand.is_none());
+        wanted.and_then(|commit| tree(commit).ok())
+    }
+}
+
+/// The trees for one expansion. It notes what was asked for.
+pub(super) struct Trees {
+    trees: BTreeMap<RepoReference, Result<(CommitId, Tree), String>>,
+    asked: RefCell<BTreeSet<RepoReference>>,
+}
+
+impl Trees {
+    /// The tree of a revision with its commit.
+    #[must_use]
+    pub(super) fn at(&self, reference: &RepoReference) -> Option<&(CommitId, Tree)> {
+        self.trees.get(reference)?.as_ref().ok()
+    }
+
+    /// Everything that was asked for.
+    #[must_use]
+    pub(super) fn asked(self) -> BTreeSet<RepoReference> {
+        self.asked.into_inner()
+    }
+}
+
+impl generators::Repositories for Trees {
+    fn tree(&self, url: &str, revision: &str) -> Result<Tree, Unavailable> {
+        let reference = RepoReference { repo_url: url.to_owned(), revision: revision.to_owned() };
+        let known = match self.trees.get(&reference) {
+            Some(Ok((_, tree))) => Ok(Arc::clone(tree)),
+            Some(Err(message)) => Err(Unavailable { message: message.clone() }),
+            None => Err(Unavailable { message: format!("{url} has not been read yet") }),
+        };
+        self.asked.borrow_mut().insert(reference);
+        known
+    }
+}
