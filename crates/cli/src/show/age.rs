@@ -15,7 +15,7 @@ pub(crate) fn remaining(then: Timestamp, now: Timestamp) -> String {
         return "expired".to_owned();
     }
     let seconds = (then.0 - now.0 + 999) / 1_000;
-    let rounded = |unit| (seconds + unit / 2) / unit * unit;
+    let rounded = |unit: i64| (seconds + unit / 2) / unit * unit;
     let units = [(1, 60), (60, 3_600), (3_600, 86_400)];
     let unit = units.into_iter().find(|(unit, next)| rounded(*unit) < *next);
     short(rounded(unit.map_or(86_400, |(unit, _)| unit)))

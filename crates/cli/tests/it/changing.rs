@@ -104,7 +104,7 @@ fn apply_reports_each_document_and_fails_when_one_is_refused() {
     assert_eq!((code, out.as_str()), (1, "applicationset/checkout configured\n"));
     expect![[r#"
         fleet.yaml: application/web: refused: unknown field `sorce`
-        fleet.yaml: refused: document 3 has no kind
+        fleet.yaml: refused: document 3 has no apiVersion
         error: 2 documents refused; the others are stored
     "#]]
     .assert_eq(&err.replace(&format!("{}/", world.tool.dir.path().display()), ""));

@@ -28,7 +28,7 @@ fn no_context_file() {
         "127.0.0.1:1",
         expect![[r#"
             error: there is no context file at DIR/context.yaml
-            hint: `muster-hub init` writes one; name it with --context-file FILE or MUSTER_CONTEXT, or copy it to ~/.config/muster/context.yaml
+            hint: `muster-hub init --dir DIR` writes one, DIR/admin.yaml; name it with --context-file FILE or MUSTER_CONTEXT, or copy it to ~/.config/muster/context.yaml
         "#]],
     );
 
@@ -95,9 +95,9 @@ fn nobody_listens() {
         &tool,
         &free,
         expect![[r#"
-        error: cannot connect to the hub at HUB: Connection refused (os error 111)
-        hint: is the hub running? `muster-hub` starts it; its address is `hub:` in DIR/context.yaml
-    "#]],
+            error: cannot connect to the hub at HUB: Connection refused (os error 111)
+            hint: is the hub running? `muster-hub run` starts it; its address is `hub:` in DIR/context.yaml
+        "#]],
     );
 }
 
@@ -133,9 +133,9 @@ fn a_hub_of_another_fleet() {
         &tool,
         &world.address,
         expect![[r#"
-        error: the hub at HUB is not trusted: invalid peer certificate: BadSignature
-        hint: `ca:` in DIR/context.yaml is of another fleet, or the hub was made anew; `muster-hub init` writes the context that fits
-    "#]],
+            error: the hub at HUB is not trusted: invalid peer certificate: BadSignature
+            hint: `ca:` in DIR/context.yaml is of another fleet, or the hub was made anew; `muster-hub init` wrote the context that fits
+        "#]],
     );
 }
 
@@ -185,7 +185,7 @@ fn a_person_whose_certificate_has_expired() {
         &world.address,
         expect![[r#"
             error: the hub at HUB does not accept the certificate of DIR/context.yaml: received fatal alert: CertificateExpired
-            hint: the certificate in DIR/context.yaml has expired; `muster-hub init` writes a new one
+            hint: the certificate in DIR/context.yaml has expired; a new one is issued where the hub's keys are
         "#]],
     );
 }
