@@ -131,6 +131,8 @@ struct Fleet {
     /// Whether anything that a plan looks at has changed since the last one.
     dirty: bool,
     not_before: Duration,
+    /// Why the last pass changed nothing.
+    failure: Option<String>,
     waiting: Vec<Waiting>,
     looks: mpsc::Sender<Look>,
     snapshot: watch::Sender<Shared>,
@@ -145,14 +147,13 @@ impl Fleet {
         snapshot: watch::Sender<Shared>,
     ) -> Self {
         let FleetOptions { repository, poll_interval, epoch } = options;
-        let Kept { state, mut documents, pauses, revisions } = kept;
+        let Kept { state, documents, pauses, revisions } = kept;
         let now = parts.clock.now();
         let mut repositories = Repositories::new(poll_interval, epoch.id ^ epoch.counter);
         for (reference, commit) in revisions {
             repositories.restore(reference, commit, now);
         }
         let repository = repository.map(references);
-        documents.adopt(repository.as_ref().map(|(origin, _)| origin.clone()));
         if let Some((_, reference)) = &repository {
             repositories.need(&BTreeMap::from([(reference.clone(), true)]), now);
         }
@@ -170,6 +171,7 @@ impl Fleet {
             acts: Vec::new(),
             dirty: true,
             not_before: now,
+            failure: None,
             waiting: Vec::new(),
             looks,
             snapshot,
@@ -179,8 +181,11 @@ impl Fleet {
     async fn run(&mut self, mut inbox: Inbox) {
         loop {
             self.start_looks();
-            if self.dirty && self.now() >= self.not_before {
-                self.pass(BTreeMap::new()).await;
+            if self.dirty
+                && self.now() >= self.not_before
+                && let Err(error) = self.pass(BTreeMap::new()).await
+            {
+                tracing::error!(%error, "a plan could not be put in force");
             }
             self.answer_refreshes();
             match self.next(&mut inbox).await {
@@ -274,6 +279,12 @@ impl Fleet {
             return;
         }
         let now = self.now();
+        if let Some(reason) = &self.failure {
+            for Waiting { reply, .. } in self.waiting.drain(..) {
+                drop(reply.send(Err(FleetError::Failed(reason.clone()))));
+            }
+            return;
+        }
         let settled = !self.dirty && self.repositories.is_idle(now);
         let (ready, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
             .into_iter()
@@ -283,7 +294,8 @@ impl Fleet {
             let snapshot = self.snapshot.borrow().clone();
             let mut problems = snapshot.problems.clone();
             if !settled {
-                let message = "not all repositories have answered; see the fleet again in a minute";
+                let message =
+                    "not all repositories have answered yet; this is what is in force now";
                 let (set, element) = (String::new(), String::new());
                 let (reason, message) = (Reason::SourceUnavailable, message.to_owned());
                 problems.push(Problem { set, element, reason, message });
@@ -297,7 +309,10 @@ impl Fleet {
 
     /// One pass from what is known to what is in force. Returns the owners whose approval took
     /// effect.
-    async fn pass(&mut self, approvals: BTreeMap<Owner, Approval>) -> BTreeSet<Owner> {
+    async fn pass(
+        &mut self,
+        approvals: BTreeMap<Owner, Approval>,
+    ) -> Result<BTreeSet<Owner>, FleetError> {
         let moment = self.moment(approvals);
         // What comes in while the pass is under way is for the next one.
         self.dirty = false;
@@ -305,13 +320,10 @@ impl Fleet {
             Ok(outcome) => self.put_in_force(outcome).await.map_err(|error| chain(&error)),
             Err(error) => Err(error.to_string()),
         };
-        self.not_before = self.now() + PLAN_PAUSE;
-        passed.unwrap_or_else(|reason| {
-            tracing::error!(reason, "the fleet stays as it is: a plan could not be put in force");
-            self.dirty = true;
-            self.not_before = self.now() + RETRY_PAUSE;
-            BTreeSet::new()
-        })
+        self.failure = passed.as_ref().err().cloned();
+        self.dirty |= passed.is_err();
+        self.not_before = self.now() + if passed.is_ok() { PLAN_PAUSE } else { RETRY_PAUSE };
+        passed.map_err(FleetError::Failed)
     }
 
     fn moment(&self, approvals: BTreeMap<Owner, Approval>) -> Moment {
@@ -333,8 +345,7 @@ impl Fleet {
 
     async fn put_in_force(&mut self, outcome: Outcome) -> Result<BTreeSet<Owner>, FleetError> {
         let Outcome { documents, reading, plan, needed, snapshot } = outcome;
-        self.acts.extend(plan.acts);
-        self.replace(Arc::new(plan.state), documents).await?;
+        self.replace(Arc::new(plan.state), documents, plan.acts).await?;
         self.reading = reading;
         self.publish_snapshot(snapshot);
         let forgotten = self.repositories.need(&needed, self.now());
@@ -347,12 +358,13 @@ impl Fleet {
         &mut self,
         state: Arc<FleetState>,
         documents: Arc<Documents>,
+        acts: Vec<NewRecord>,
     ) -> Result<(), FleetStoreError> {
         let store = Arc::clone(&self.parts.store);
         let (old_state, old_documents) = (Arc::clone(&self.state), Arc::clone(&self.documents));
         let (new_state, new_documents) = (Arc::clone(&state), Arc::clone(&documents));
         let (commits, forgotten) = (self.commits.clone(), self.forgotten.clone());
-        let acts = self.acts.clone();
+        let acts: Vec<_> = self.acts.iter().cloned().chain(acts).collect();
         let prepared = blocking("prepare the store", move || {
             let before = (old_state.as_ref(), old_documents.as_ref());
             let after = (new_state.as_ref(), new_documents.as_ref());

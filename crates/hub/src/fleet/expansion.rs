@@ -10,17 +10,19 @@ use model::cluster::Cluster;
 use model::document::Resource;
 use model::id::{CommitId, Epoch};
 use model::name::{ApplicationName, ClusterName};
-use model::problem::Problem;
+use model::problem::{Problem, Reason};
 use model::set::ApplicationSet;
 use model::status::Timestamp;
 
-use super::documents::{Documents, GitOrigin, Reading, read_tree};
+use super::documents::{Documents, GitOrigin, Kind, Reading, read_tree};
 use super::plan::{
-    Approval, Element, Origin, OwnerInput, Plan, PlanInput, Resolution, Verdict, plan,
+    Approval, Element, FLEET_REPOSITORY, Origin, OwnerInput, Plan, PlanInput, Resolution, Verdict,
+    plan,
 };
 use super::repositories::Trees;
 use super::snapshot::{self, FleetSnapshot};
-use super::state::{Evidence, FleetState, Owner, Subject};
+use super::state::{self, Evidence, FleetState, Owner, Subject};
+use crate::ledger::NewRecord;
 
 /// Everything as of one moment.
 pub(super) struct Moment {
@@ -54,8 +56,7 @@ pub(super) struct Outcome {
 
 pub(super) fn work_out(moment: Moment) -> Outcome {
     let (documents, reading, gone) = read_documents(&moment);
-    let of_reading = reading.as_ref().map(|read| read.1.problems.clone());
-    let mut problems = of_reading.unwrap_or_default();
+    let mut problems = reading.as_deref().map(|(_, reading)| told(reading)).unwrap_or_default();
     problems.extend(moment.unavailable);
     let clusters = clusters(moment.joined, &documents);
     let given = expanded(&documents, &clusters, &moment.trees, &mut problems);
@@ -70,7 +71,8 @@ pub(super) fn work_out(moment: Moment) -> Outcome {
         now: moment.now,
         approvals: moment.approvals,
     };
-    let plan = plan(&moment.state, &input);
+    let mut plan = plan(&moment.state, &input);
+    plan.acts.extend(commit_act(&moment.documents, &documents, moment.now));
     let snapshot = snapshot::of(&documents, &plan, clusters, problems);
     Outcome { documents, reading, plan, needed, snapshot }
 }
@@ -79,19 +81,60 @@ type Read = (Arc<Documents>, Option<Arc<(CommitId, Reading)>>, BTreeMap<Subject,
 
 /// Reads the fleet repository when it is at another commit, or could not be read whole.
 fn read_documents(moment: &Moment) -> Read {
-    let known = || (Arc::clone(&moment.documents), moment.reading.clone(), BTreeMap::new());
-    let Some((origin, reference)) = &moment.repository else { return known() };
-    let Some((commit, tree)) = moment.trees.at(reference) else { return known() };
+    let mut documents = Arc::clone(&moment.documents);
+    let origin = moment.repository.as_ref().map(|(origin, _)| origin);
+    if documents.origin.as_ref() != origin {
+        Arc::make_mut(&mut documents).adopt(origin.cloned());
+    }
+    let at = moment.repository.as_ref().and_then(|(_, reference)| moment.trees.at(reference));
+    let (Some(origin), Some((commit, tree))) = (origin, at) else {
+        return (documents, moment.reading.clone(), BTreeMap::new());
+    };
     if let Some((read, reading)) = moment.reading.as_deref()
         && read == commit
         && reading.unreadable.is_none()
     {
-        return known();
+        return (documents, moment.reading.clone(), BTreeMap::new());
     }
-    let reading = read_tree(tree.as_ref(), &origin.path, &moment.documents);
-    let mut documents = (*moment.documents).clone();
-    let gone = documents.advance(*commit, &reading);
-    (Arc::new(documents), Some(Arc::new((*commit, reading))), gone)
+    let reading = read_tree(tree.as_ref(), &origin.path, &documents);
+    let gone = Arc::make_mut(&mut documents).advance(*commit, &reading);
+    (documents, Some(Arc::new((*commit, reading))), gone)
+}
+
+/// The problems of the documents; a set whose document is broken is told of under its name too.
+fn told(reading: &Reading) -> Vec<Problem> {
+    let mut problems = reading.problems.clone();
+    for key in reading.broken.iter().filter(|key| key.kind == Kind::ApplicationSet) {
+        let (set, element) = (key.name.clone(), String::new());
+        let message = "its document is not valid, so its last good form stays in force".to_owned();
+        problems.push(Problem { set, element, reason: Reason::InvalidDocument, message });
+    }
+    problems
+}
+
+/// The record of a new commit of the fleet repository.
+fn commit_act(before: &Documents, after: &Documents, at: Timestamp) -> Option<NewRecord> {
+    let commit = after.commit.filter(|commit| before.commit != Some(*commit))?;
+    let (mut added, mut changed, mut removed) = (0, 0, 0);
+    state::changed(&before.git, &after.git, |_, old, new| match (old, new) {
+        (None, _) => added += 1,
+        (Some(_), Some(_)) => changed += 1,
+        (Some(_), None) => removed += 1,
+    });
+    Some(NewRecord {
+        at,
+        actor: FLEET_REPOSITORY.to_owned(),
+        action: "FleetCommitRead".to_owned(),
+        application: None,
+        cluster: None,
+        commit: Some(commit),
+        message: format!(
+            "the fleet repository is at commit {}: {added} documents added, {changed} changed, \
+             {removed} removed",
+            commit.short()
+        ),
+        reason: String::new(),
+    })
 }
 
 /// The clusters that joined or that a document names. Labels and annotations add up key by key: a

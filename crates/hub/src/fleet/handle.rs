@@ -21,8 +21,12 @@ pub(super) const COMMANDS: usize = 64;
 pub enum FleetError {
     #[error(transparent)]
     Store(#[from] FleetStoreError),
+    /// What was asked for is not possible; trying again changes nothing.
     #[error("{0}")]
     Refused(String),
+    /// It was understood and could not be put in force.
+    #[error("the fleet stays as it is: {0}")]
+    Failed(String),
     #[error("the hub is shutting down")]
     Stopped,
 }

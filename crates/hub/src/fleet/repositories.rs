@@ -21,6 +21,9 @@ use source::{Mirrors, RepoUrl};
 
 use super::plan::Resolution;
 
+#[cfg(test)]
+mod tests;
+
 /// Connections at the same time: enough to hide the latency of a few servers, and few enough not
 /// to be taken for an attack.
 const MAX_RUNNING: usize = 4;

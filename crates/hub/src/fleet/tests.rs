@@ -418,6 +418,24 @@ async fn a_restart_finds_everything_even_without_git() {
 }
 
 #[tokio::test]
+async fn another_fleet_repository_takes_nothing_away() {
+    let (mut world, hub) = prepared().await;
+    let (roots, lab) = (hub.roots(), hub.wants("lab"));
+    hub.stop().await;
+    world.fleet = Repository::new(world.folder.path().join("other"));
+    let cluster = "apiVersion: muster.dev/v1alpha1\nkind: Cluster\nmetadata: {name: new}\n";
+    world.fleet.commit(&[("new.yaml", cluster)]);
+    for counter in 2..4 {
+        let hub = world.start("mirrors", counter).await;
+        hub.handle.refresh().await.unwrap();
+        assert_eq!((hub.roots(), hub.wants("lab")), (roots.clone(), lab.clone()));
+        let snapshot = hub.handle.snapshot().borrow().clone();
+        assert!(snapshot.sets.iter().all(|set| set.origin == "api" && set.parked.is_none()));
+        hub.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_hub_that_lost_its_store_removes_nothing() {
     let (world, hub) = prepared().await;
     hub.stop().await;
@@ -502,6 +520,8 @@ async fn a_store_that_cannot_be_written_changes_nothing_that_is_seen() {
     let mine = ApplicationName::new("hand").unwrap();
     let error = hub.handle.pause(mine, "operator/ada".into(), String::new()).await.unwrap_err();
     assert!(error.to_string().contains("the disk is full"), "{error}");
+    let error = hub.handle.refresh().await.unwrap_err();
+    assert!(error.to_string().starts_with("the fleet stays as it is"), "{error}");
     assert!(!lab.has_changed().unwrap());
     assert_eq!(hub.wants("lab"), wanted);
     hub.stop().await;

@@ -45,7 +45,7 @@ impl Fleet {
     pub(super) async fn command(&mut self, command: Command) {
         match command {
             Command::Apply { documents, by, reply } => {
-                answer(reply, self.apply(documents, by).await)
+                answer(reply, self.apply(documents, by).await);
             }
             Command::Delete { kind, name, by, reply } => {
                 answer(reply, self.delete(&kind, &name, by).await);
@@ -186,7 +186,7 @@ impl Fleet {
         documents.stored.remove(&key);
         self.documents = Arc::new(documents);
         self.state = Arc::new(state);
-        self.pass(BTreeMap::new()).await;
+        self.pass(BTreeMap::new()).await?;
         Ok(match in_git {
             Some(file) => format!("{message}; the one in {file} of the fleet repository stays"),
             None => format!("{message}{}", self.consequence(&key)),
@@ -252,7 +252,7 @@ impl Fleet {
         let write = stored::put_pause(&name, &pause);
         self.stop_or_go(&name, &by, ("ApplicationPaused", "is paused"), write).await?;
         self.pauses.insert(name, pause);
-        self.pass(BTreeMap::new()).await;
+        self.pass(BTreeMap::new()).await?;
         Ok(())
     }
 
@@ -263,7 +263,7 @@ impl Fleet {
         let write = stored::delete_pause(&name);
         self.stop_or_go(&name, &by, ("ApplicationResumed", "is resumed"), write).await?;
         self.pauses.remove(&name);
-        self.pass(BTreeMap::new()).await;
+        self.pass(BTreeMap::new()).await?;
         Ok(())
     }
 
@@ -291,7 +291,7 @@ impl Fleet {
         self.matches(&owner, &plan)?;
         let Person { actor, reason } = by;
         let approval = Approval { plan: plan.clone(), actor, reason };
-        let approved = self.pass(BTreeMap::from([(owner.clone(), approval)])).await;
+        let approved = self.pass(BTreeMap::from([(owner.clone(), approval)])).await?;
         if approved.contains(&owner) {
             return Ok(());
         }
@@ -335,9 +335,8 @@ impl Fleet {
         record.commit = buried.tombstone.commit;
         let mut state = (*self.state).clone();
         state.tombstones.remove(&place);
-        self.acts.push(record);
         let documents = Arc::clone(&self.documents);
-        self.replace(Arc::new(state), documents).await?;
+        self.replace(Arc::new(state), documents, vec![record]).await?;
         // The snapshot shows it no more.
         self.dirty = true;
         Ok(())

@@ -15,6 +15,8 @@ use crate::ledger::NewRecord;
 
 /// The names that a message lists; `muster describe` has all of them.
 const NAMED: usize = 10;
+/// A tombstone stays below one kilobyte, so that a message to a spoke holds thousands of them.
+const MAX_REASON_BYTES: usize = 400;
 
 /// `current` is `previous` with the pauses of `input`.
 pub(super) fn issue(
@@ -94,7 +96,8 @@ impl Decree<'_> {
     /// The only way out of the desired state (law L1).
     fn bury(&mut self, place: Place, evidence: Evidence) {
         let Some(entry) = self.state.applications.remove(&place) else { return };
-        let Evidence { actor, reason, commit } = evidence;
+        let Evidence { actor, mut reason, commit } = evidence;
+        reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
         let message = format!("{} is removed from {}: {reason}", place.name, place.cluster);
         self.act_on(&actor, "RemovalOrdered", &place, message).commit = commit;
         let tombstone = Tombstone {

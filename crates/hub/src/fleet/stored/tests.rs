@@ -1,12 +1,21 @@
 //! What is kept is what comes back, and a difference writes only what differs.
 
+use std::sync::Arc;
+
 use model::application::Application;
-use model::desired::DesiredApplication;
+use model::desired::{DesiredApplication, Tombstone, VersionedApplication};
+use model::document;
 use model::id::Epoch;
+use model::name::{ClusterName, SetName};
+use model::set::OnRemoval;
 use serde_json::json;
 
 use super::*;
+use crate::fleet::documents::{GitDocument, GitOrigin};
+use crate::fleet::state::{Buried, Evidence, InForce, Owner, Parked, Subject};
+use crate::ledger::NewRecord;
 use crate::store::memory::MemoryStore;
+use crate::store::{Store, Write};
 
 fn application(name: &str, filler: usize) -> VersionedApplication {
     let document = json!({
