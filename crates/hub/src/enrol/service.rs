@@ -219,10 +219,16 @@ impl Enrolment {
     }
 
     fn decide_claim(&self, claim: &Claim, now: Timestamp) -> Result<Decided<Claimed>, EnrolError> {
-        let token = record::get::<TokenRecord>(&*self.store, &token_key(&claim.id))?;
+        let read = || {
+            let token = record::get::<TokenRecord>(&*self.store, &token_key(&claim.id))?;
+            let name =
+                machine::claimed_name(&machine::known_token(token.as_ref(), claim)?.value, claim)?;
+            let cluster = self.read(&name)?;
+            let owner = record::get::<KeyRecord>(&*self.store, &spki_key(&claim.spki))?;
+            Ok((token, cluster, owner))
+        };
+        let (token, cluster, owner) = of_one_moment(read)?;
         let token = machine::known_token(token.as_ref(), claim)?;
-        let cluster = self.read(&machine::claimed_name(&token.value, claim)?)?;
-        let owner = record::get::<KeyRecord>(&*self.store, &spki_key(&claim.spki))?;
         Ok(machine::claim(token, cluster.as_ref(), owner.as_ref(), claim, now))
     }
 
@@ -243,8 +249,10 @@ impl Enrolment {
             lifetime: self.lifetime,
         };
         let decide = || {
-            let owner = record::get::<KeyRecord>(&*self.store, &spki_key(&spki))?;
-            let cluster = self.existing(cluster)?;
+            let (cluster, owner) = of_one_moment(|| {
+                let owner = record::get::<KeyRecord>(&*self.store, &spki_key(&spki))?;
+                Ok((self.existing(cluster)?, owner))
+            })?;
             Ok(machine::renew(&cluster, serial, owner.as_ref(), new.clone(), now))
         };
         let order = self.settle(decide).await?;
@@ -400,6 +408,20 @@ impl Enrolment {
         }
         Err(EnrolError::Busy)
     }
+}
+
+/// Reads several records until they are the same twice in a row, and so of one moment. A decision to
+/// write is protected by its conditions; a refusal writes nothing and has only this.
+fn of_one_moment<T: PartialEq>(read: impl Fn() -> Result<T, EnrolError>) -> Result<T, EnrolError> {
+    let mut before = read()?;
+    for _ in 0..MAX_ATTEMPTS {
+        let after = read()?;
+        if before == after {
+            return Ok(after);
+        }
+        before = after;
+    }
+    Err(EnrolError::Busy)
 }
 
 fn token_view(token: TokenRecord, used: u32, now: Timestamp) -> TokenView {

@@ -113,61 +113,79 @@ pub(super) fn sweep(
     db: &Db,
     on_damage: OnDamage,
 ) -> Result<(Meta, SweepReport), StoreError> {
-    let mut found = Meta::default();
-    let mut report = SweepReport::default();
-    let mut bad: Vec<(IVec, IVec)> = Vec::new();
-    let mut meta = None;
-    for entry in db.iter() {
-        let (key, value) = entry.map_err(|error| open::read_error(dir, error))?;
-        if &*key == META_KEY {
-            meta = Some(Meta::decode(&value));
-            continue;
-        }
-        match frame::decode(&key, &value) {
-            Ok(frame) => {
-                found.add(&key, frame.revision);
-                found.revision = found.revision.max(frame.revision.0);
-            }
-            Err(error) => {
-                let (name, reason) = (key.escape_ascii().to_string(), error.to_string());
-                report.damaged.push(DamagedRecord { key: name, reason });
-                bad.push((key, value));
-            }
-        }
-    }
-    report.records = found.records;
-    let account = match meta {
-        Some(Ok(meta)) => Some(meta),
-        Some(Err(reason)) => {
-            let key = "the store's account".to_owned();
-            report.damaged.push(DamagedRecord { key, reason });
-            None
-        }
-        None => {
-            let (key, reason) = ("the store's account".to_owned(), "it is missing".to_owned());
-            report.damaged.push(DamagedRecord { key, reason });
-            None
-        }
+    let Found { account, mut meta, bad, mut report } = read_all(dir, db)?;
+    let same = |account: &Meta| {
+        account.records == meta.records
+            && account.fingerprint == meta.fingerprint
+            && account.revision >= meta.revision
     };
-    let same = |meta: &Meta| {
-        meta.records == found.records
-            && meta.fingerprint == found.fingerprint
-            && meta.revision >= found.revision
-    };
-    report.expected = account.filter(|meta| !same(meta)).map(|meta| meta.records);
-    report.acknowledged =
-        head::read(dir).filter(|head| *head > account.map_or(0, |meta| meta.revision));
-    if report.is_clean() {
-        return Ok((account.unwrap_or(found), report));
+    report.expected = account.filter(|account| !same(account)).map(|account| account.records);
+    let newest = account.map_or(0, |account| account.revision);
+    report.acknowledged = head::read(dir).filter(|head| *head > newest);
+    if let Some(account) = account.filter(|_| report.is_clean()) {
+        return Ok((account, report));
     }
     if on_damage == OnDamage::Refuse {
         return Err(open::corrupt(dir, report.to_string()));
     }
     // Without its account the store does not know which revisions it has given out since.
-    let newest = account.map_or(found.revision + (1 << 32), |meta| meta.revision);
-    found.revision = found.revision.max(newest).max(report.acknowledged.unwrap_or_default());
-    report.quarantine = Some(quarantine(dir, db, &bad, &found)?);
-    Ok((found, report))
+    let newest = account.map_or(meta.revision + (1 << 32), |account| account.revision);
+    meta.revision = meta.revision.max(newest).max(report.acknowledged.unwrap_or_default());
+    report.quarantine = Some(quarantine(dir, db, &bad, &meta)?);
+    Ok((meta, report))
+}
+
+/// What is in the database, before it is judged.
+struct Found {
+    /// The store's own account, when it can be read.
+    account: Option<Meta>,
+    /// An account of the good records.
+    meta: Meta,
+    bad: Vec<(IVec, IVec)>,
+    report: SweepReport,
+}
+
+fn read_all(dir: &Path, db: &Db) -> Result<Found, StoreError> {
+    let mut found = Found {
+        account: None,
+        meta: Meta::default(),
+        bad: Vec::new(),
+        report: SweepReport::default(),
+    };
+    let mut account = Err("it is missing".to_owned());
+    for entry in db.iter() {
+        let (key, value) = entry.map_err(|error| open::read_error(dir, error))?;
+        if &*key == META_KEY {
+            account = Meta::decode(&value);
+        } else {
+            found.note(key, value);
+        }
+    }
+    match account {
+        Ok(account) => found.account = Some(account),
+        Err(reason) => {
+            let key = "the store's account".to_owned();
+            found.report.damaged.push(DamagedRecord { key, reason });
+        }
+    }
+    found.report.records = found.meta.records;
+    Ok(found)
+}
+
+impl Found {
+    fn note(&mut self, key: IVec, value: IVec) {
+        match frame::decode(&key, &value) {
+            Ok(frame) => {
+                self.meta.add(&key, frame.revision);
+                self.meta.revision = self.meta.revision.max(frame.revision.0);
+            }
+            Err(error) => {
+                let (name, reason) = (key.escape_ascii().to_string(), error.to_string());
+                self.report.damaged.push(DamagedRecord { key: name, reason });
+                self.bad.push((key, value));
+            }
+        }
+    }
 }
 
 /// Moves the damaged records into a file: key and value, each after its length.
