@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use render::ClusterFacts;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::EngineConfig;
@@ -100,10 +101,11 @@ impl Means {
         loop {
             let refusal = match self.send(payload, &resource, manner, force).await {
                 Ok(seen) => {
-                    let adopted = !manner.standing.owned && !manner.dry_run;
-                    let seen = match adopted {
-                        true => self.adopt(&resource, payload, seen).await,
-                        false => seen,
+                    let first = !manner.standing.owned && !manner.dry_run;
+                    let patch = first.then(|| conflict::adoption(&seen, manner.manager)).flatten();
+                    let seen = match patch {
+                        Some(patch) => self.adopt(&resource, payload, manner, &patch, seen).await,
+                        None => seen,
                     };
                     return Outcome::Applied { seen: Box::new(seen), taken };
                 }
@@ -145,22 +147,26 @@ impl Means {
         }
     }
 
-    /// After the first apply: what a client-side apply left behind goes. When it cannot, its
-    /// fields stay co-owned, which is worth a line in the log and no failure.
+    /// After the first apply: takes over what a client-side apply left behind, and applies once
+    /// more, which removes what the manifest does not have. When that fails, those fields stay
+    /// co-owned, which is worth a line in the log and no failure.
     async fn adopt(
         &self,
         resource: &Resource,
         payload: &Payload,
+        manner: Manner<'_>,
+        patch: &Value,
         seen: Observation,
     ) -> Observation {
-        let Some(patch) = conflict::adoption(&seen) else { return seen };
-        match self.cluster.patch(resource, &payload.key, &patch).await {
-            Ok(adopted) => adopted,
-            Err(refusal) => {
-                tracing::warn!(object = %payload.key, reason = %refusal, "the fields of an earlier kubectl apply stay");
-                seen
-            }
-        }
+        let adopted = match self.cluster.patch(resource, &payload.key, patch).await {
+            Ok(_) => self.send(payload, resource, manner, true).await,
+            Err(refusal) => Err(refusal),
+        };
+        adopted.unwrap_or_else(|refusal| {
+            let reason = refusal.message;
+            tracing::warn!(object = %payload.key, reason, "fields of an earlier kubectl apply stay");
+            seen
+        })
     }
 
     async fn send(

@@ -478,12 +478,12 @@ impl Unit {
         moment: Moment,
     ) -> Option<Told> {
         let name = self.name.clone();
+        let was_ours = self.records.get(&key).is_some_and(|record| record.entry.is_applied());
         let record = self.records.entry(key.clone()).or_insert_with(|| Record::new(entry.clone()));
         record.owned = owned;
         let state = match result {
             Outcome::Unchanged => State::Applied,
             Outcome::Applied { seen, taken } => {
-                let was_ours = record.entry.is_applied();
                 let trouble = record.trouble.take();
                 let fighting = trouble.as_ref().is_some_and(|trouble| trouble.repair.fighting);
                 let was_bad =

@@ -49,16 +49,6 @@ pub struct Annotations {
     pub sync_options: Option<String>,
     #[serde(rename = "helm.sh/resource-policy")]
     pub resource_policy: Option<String>,
-    /// Whether `kubectl apply` left its copy of a manifest; the copy itself is not kept.
-    #[serde(
-        rename = "kubectl.kubernetes.io/last-applied-configuration",
-        deserialize_with = "is_there"
-    )]
-    pub last_applied: bool,
-}
-
-fn is_there<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// The state of one live object at one moment.

@@ -50,38 +50,48 @@ pub fn resolve(causes: &[ConflictCause], standing: Standing) -> Resolution {
     }
 }
 
-/// Managers whose fields a client-side `kubectl apply` left behind: with our apply they would
-/// stay co-owned, and a field that leaves Git would stay in the cluster.
+/// Managers whose fields a client-side `kubectl apply` left behind. They would stay co-owned, and
+/// a field that leaves Git, or was never there, would stay in the cluster.
 const LEFT_BEHIND: [&str; 2] = ["kubectl-client-side-apply", "before-first-apply"];
 
-/// The JSON patch that completes an adoption: it drops what such managers left, and the copy of
-/// the manifest that `kubectl apply` keeps. `None` when there is nothing to drop. It holds only
-/// for the version that was seen.
+/// The JSON patch that completes an adoption: what such managers own becomes `manager`'s, so that
+/// the next apply removes what the manifest does not have. `None` when there is nothing to take
+/// over. It holds only for the version that was seen.
 #[must_use]
-pub fn adoption(seen: &Observation) -> Option<Value> {
-    let entries: Vec<Value> = serde_json::from_str(&seen.managed_fields).ok()?;
-    let kept: Vec<&Value> = entries
-        .iter()
-        .filter(|entry| {
-            let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-            !(LEFT_BEHIND.contains(&text("manager"))
-                && text("operation") == "Update"
-                && text("subresource").is_empty())
-        })
-        .collect();
-    if kept.len() == entries.len() && !seen.annotations.last_applied {
+pub fn adoption(seen: &Observation, manager: &str) -> Option<Value> {
+    let mut entries: Vec<Value> = serde_json::from_str(&seen.managed_fields).ok()?;
+    let text = |entry: &Value, name: &str| -> String {
+        entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let is_left = |entry: &Value| {
+        LEFT_BEHIND.contains(&text(entry, "manager").as_str())
+            && text(entry, "operation") == "Update"
+            && text(entry, "subresource").is_empty()
+    };
+    let left: Vec<Value> = entries.iter().filter(|entry| is_left(entry)).cloned().collect();
+    if left.is_empty() {
         return None;
     }
-    let mut patch = vec![
-        json!({"op": "test", "path": "/metadata/resourceVersion",
-            "value": seen.resource_version.to_string()}),
-        json!({"op": "replace", "path": "/metadata/managedFields", "value": kept}),
-    ];
-    if seen.annotations.last_applied {
-        let path = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration";
-        patch.push(json!({"op": "remove", "path": path}));
+    entries.retain(|entry| !is_left(entry));
+    let ours = entries
+        .iter_mut()
+        .find(|entry| text(entry, "manager") == manager && text(entry, "operation") == "Apply")?;
+    for entry in left {
+        unite(ours.get_mut("fieldsV1")?, entry.get("fieldsV1").unwrap_or(&Value::Null));
     }
-    Some(Value::from(patch))
+    Some(json!([
+        {"op": "test", "path": "/metadata/resourceVersion",
+            "value": seen.resource_version.to_string()},
+        {"op": "replace", "path": "/metadata/managedFields", "value": entries},
+    ]))
+}
+
+/// The union of two field sets.
+fn unite(ours: &mut Value, theirs: &Value) {
+    let (Value::Object(ours), Value::Object(theirs)) = (ours, theirs) else { return };
+    for (field, below) in theirs {
+        unite(ours.entry(field.clone()).or_insert_with(|| json!({})), below);
+    }
 }
 
 #[cfg(test)]
@@ -90,24 +100,23 @@ mod tests {
     use crate::kubernetes::metadata::observe;
 
     #[test]
-    fn an_adoption_drops_what_kubectl_apply_left() {
-        let object = json!({"metadata": {"name": "a", "resourceVersion": "7",
-        "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"},
-        "managedFields": [
-            {"manager": "muster:web", "operation": "Apply", "fieldsV1": {"f:data": {}}},
-            {"manager": "kubectl-client-side-apply", "operation": "Update", "fieldsV1": {}},
+    fn an_adoption_takes_over_what_kubectl_apply_left() {
+        let object = json!({"metadata": {"name": "a", "resourceVersion": "7", "managedFields": [
+            {"manager": "muster:web", "operation": "Apply", "fieldsV1": {"f:data": {"f:a": {}}}},
+            {"manager": "kubectl-client-side-apply", "operation": "Update",
+                "fieldsV1": {"f:data": {".": {}, "f:b": {}}}},
             {"manager": "kubelet", "operation": "Update", "subresource": "status", "fieldsV1": {}},
         ]}});
         let seen = observe("", "ConfigMap", &object.to_string(), false).unwrap();
-        let patch = adoption(&seen).unwrap();
+        let patch = adoption(&seen, "muster:web").unwrap();
         assert_eq!(patch[0]["value"], "7");
-        assert_eq!(patch[1]["value"].as_array().unwrap().len(), 2);
-        assert_eq!(patch[2]["op"], "remove");
+        let entries = patch[1]["value"].as_array().unwrap();
+        assert_eq!(entries.len(), 2);
+        assert_eq!(entries[0]["fieldsV1"], json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}}));
         let mut clean = object;
-        clean["metadata"]["annotations"] = json!({});
         clean["metadata"]["managedFields"].as_array_mut().unwrap().remove(1);
         let seen = observe("", "ConfigMap", &clean.to_string(), false).unwrap();
-        assert_eq!(adoption(&seen), None);
+        assert_eq!(adoption(&seen, "muster:web"), None);
     }
 
     const STRANGER: Standing =
