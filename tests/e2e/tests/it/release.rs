@@ -47,7 +47,7 @@ async fn a_foreign_edit_is_healed_and_attributed(fleet: &mut Fleet) -> Result<()
     })
     .await?;
     let incident = fleet
-        .wait_for("the incident", LIMIT, &["describe", "application", "web-eu-1"], |view| {
+        .wait_for("the incident", LIMIT, &["get", "applications", "web-eu-1"], |view| {
             let incidents = view["incidents"].as_array()?;
             incidents.iter().find(|one| one["outcome"] == "Healed").cloned()
         })

@@ -1,6 +1,6 @@
 //! Removals: what is named goes, what is too much waits for a person, what is only absent stays.
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use e2e::scenario::scenario;
 
 use crate::fixture::{
