@@ -334,10 +334,8 @@ proptest! {
             let has = accepted.applications.get(name).map(VersionedApplication::version);
             prop_assert_eq!(has, Some(wanted.version()), "{} did not arrive", name);
         }
-        if accepted.hold {
-            let released = accepted.removals.values().filter(|removal| removal.released).count();
-            prop_assert_eq!(released, 0, "L4: a removal went ahead on hold");
-        } else {
+        // On hold tombstones wait; that none goes ahead is checked after each event.
+        if !accepted.hold {
             prop_assert!(world.tombstones.is_empty(), "a removal was not finished");
         }
     }
