@@ -8,7 +8,11 @@
     reason = "a command line tool for developers"
 )]
 
+mod bench;
 mod codegen;
+mod demo;
+mod live;
+mod stage;
 mod stopwatch;
 mod test;
 mod tidy;
@@ -37,6 +41,10 @@ enum Command {
     Test(test::Arguments),
     /// Build the pinned control-plane tools, or check those in MUSTER_TOOLS_DIR
     Tools(tools::Arguments),
+    /// Tell the whole story on three real control planes, and stay up for kubectl and muster
+    Demo(demo::Arguments),
+    /// Measure the figures of docs/benchmarks.md
+    Bench(bench::Arguments),
     /// Become another program that dies with this one; see e2e::guard
     #[command(hide = true)]
     Guard {
@@ -49,14 +57,16 @@ fn main() -> ExitCode {
     // Not the path of this program: a build that it starts may replace the file.
     e2e::guard::set_launcher(PathBuf::from("/proc/self/exe"), &["guard"]);
     let outcome = match Arguments::parse().command {
-        Command::Codegen(arguments) => codegen::run(&arguments),
-        Command::Tidy(arguments) => tidy::run(&arguments),
-        Command::Test(arguments) => test::run(&arguments),
-        Command::Tools(arguments) => tools::run(&arguments),
+        Command::Codegen(arguments) => codegen::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Tidy(arguments) => tidy::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Test(arguments) => test::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Tools(arguments) => tools::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Guard { program } => return e2e::guard::exec(&program),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
