@@ -11,7 +11,7 @@ use model::set::ApplicationSet;
 
 use crate::fleet::Fleet;
 use crate::set::{self, SetExpansion, Verdict};
-use crate::{RepoReference, World};
+use crate::{RepoReference, Repositories, World};
 
 /// What a fleet's sets and hand-written applications come to.
 #[derive(Debug, Clone)]
@@ -58,12 +58,31 @@ pub fn expand(
     applications: &[Application],
     world: &World<'_>,
 ) -> Expansion {
-    let fleet = Fleet::new(world.clusters);
+    expand_over(sets, applications, &Fleet::new(world.clusters), world.repositories)
+}
+
+/// As [`expand`], where it is not known which clusters there are: destinations are not checked,
+/// and a `clusters` generator fails. An empty list of clusters would mean that there are none.
+#[must_use]
+pub fn expand_without_clusters(
+    sets: &[ApplicationSet],
+    applications: &[Application],
+    repositories: &dyn Repositories,
+) -> Expansion {
+    expand_over(sets, applications, &Fleet::unknown(), repositories)
+}
+
+fn expand_over(
+    sets: &[ApplicationSet],
+    applications: &[Application],
+    fleet: &Fleet<'_>,
+    repositories: &dyn Repositories,
+) -> Expansion {
     let mut sorted: Vec<&ApplicationSet> = sets.iter().collect();
     sorted.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
     let mut all = All {
-        sets: sorted.iter().map(|set| set::expand_in(set, &fleet, world.repositories)).collect(),
-        written: written(applications, &fleet),
+        sets: sorted.iter().map(|set| set::expand_in(set, fleet, repositories)).collect(),
+        written: written(applications, fleet),
         problems: Vec::new(),
     };
     all.hold_duplicates();
@@ -84,8 +103,8 @@ struct Written<'a> {
 fn written<'a>(applications: &'a [Application], fleet: &Fleet<'_>) -> Vec<Written<'a>> {
     let check = |application: &'a Application| {
         let cluster = &application.spec.destination.cluster;
-        let unknown = || (Reason::UnknownCluster, fleet.unknown(cluster));
-        Written { application, held: (!fleet.knows(cluster)).then(unknown) }
+        let unknown = || (Reason::UnknownCluster, fleet.refusal(cluster));
+        Written { application, held: (!fleet.accepts(cluster)).then(unknown) }
     };
     applications.iter().map(check).collect()
 }

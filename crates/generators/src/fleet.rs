@@ -17,6 +17,8 @@ const MAX_SHOWN: usize = 10;
 pub(crate) struct Fleet<'a> {
     clusters: Vec<&'a Cluster>,
     names: HashSet<&'a str>,
+    /// Whether it is known which clusters there are. When not, any name may be one.
+    is_known: bool,
 }
 
 impl<'a> Fleet<'a> {
@@ -25,19 +27,24 @@ impl<'a> Fleet<'a> {
         // Names are unique in a hub. Where they are not, the order still follows from the content.
         sorted.sort_by(|a, b| key(a).cmp(&key(b)));
         let names = sorted.iter().map(|cluster| cluster.metadata.name.as_str()).collect();
-        Self { clusters: sorted, names }
+        Self { clusters: sorted, names, is_known: true }
     }
 
-    pub(crate) fn clusters(&self) -> impl Iterator<Item = &'a Cluster> {
-        self.clusters.iter().copied()
+    pub(crate) fn unknown() -> Self {
+        Self { clusters: Vec::new(), names: HashSet::new(), is_known: false }
     }
 
-    pub(crate) fn knows(&self, name: &ClusterName) -> bool {
-        self.names.contains(name.as_str())
+    /// The clusters by name; `None` when it is not known which there are.
+    pub(crate) fn clusters(&self) -> Option<impl Iterator<Item = &'a Cluster>> {
+        self.is_known.then(|| self.clusters.iter().copied())
+    }
+
+    pub(crate) fn accepts(&self, name: &ClusterName) -> bool {
+        !self.is_known || self.names.contains(name.as_str())
     }
 
     /// The message for a destination that is none of the clusters.
-    pub(crate) fn unknown(&self, name: &ClusterName) -> String {
+    pub(crate) fn refusal(&self, name: &ClusterName) -> String {
         let names = self.clusters.iter().map(|cluster| cluster.metadata.name.as_str());
         let known = match self.clusters.len() {
             0 => "no cluster is known".to_owned(),

@@ -64,7 +64,7 @@ use model::cluster::Cluster;
 use model::tree::FileTree;
 use thiserror::Error;
 
-pub use expand::{Expansion, GeneratedApplication, expand, missing};
+pub use expand::{Expansion, GeneratedApplication, expand, expand_without_clusters, missing};
 pub use references::{RepoReference, references};
 pub use set::{Element, SetExpansion, Verdict, expand_set};
 

@@ -160,11 +160,11 @@ fn element(
         }
     };
     let (verdict, fault) = match template.render(&scope) {
-        Ok(application) if fleet.knows(&application.spec.destination.cluster) => {
+        Ok(application) if fleet.accepts(&application.spec.destination.cluster) => {
             (Verdict::Ok(Arc::new(application)), None)
         }
         Ok(application) => {
-            let message = fleet.unknown(&application.spec.destination.cluster);
+            let message = fleet.refusal(&application.spec.destination.cluster);
             let fault = Fault::new(Reason::UnknownCluster, message);
             (held(Some(application.metadata.name), &fault), Some(fault))
         }

@@ -32,8 +32,10 @@ impl Evaluator<'_> {
         let selector = clusters.selector.render(outer)?;
         let key = serde_json::to_value(&selector).expect("selectors are expressible in JSON");
         self.once(generator, vec![Value::to_string(&key)], |evaluator, _| {
-            let picked = evaluator.fleet.clusters();
-            let picked = picked.filter(|cluster| selector.matches(&cluster.metadata.labels));
+            let clusters = evaluator.fleet.clusters().ok_or_else(|| {
+                Fault::failed("clusters: it is not known here which clusters there are")
+            })?;
+            let picked = clusters.filter(|cluster| selector.matches(&cluster.metadata.labels));
             Ok(picked.map(base).collect())
         })
     }

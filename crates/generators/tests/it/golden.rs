@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
-use generators::{Verdict, expand, expand_set, missing, references};
+use generators::{Verdict, expand, expand_set, expand_without_clusters, missing, references};
 use model::document;
 
 use crate::world::{Known, documents, fleet, set, show, show_set};
@@ -403,6 +403,16 @@ fn a_repository_that_is_gone_leaves_its_set_incomplete() {
     expect!["https://git.example/gone.git at main"].assert_eq(&found.join("\n"));
     let all = expand(std::slice::from_ref(&set), &[], &fleet().world());
     assert_eq!(missing(&all), all.sets[0].missing);
+}
+
+#[test]
+fn without_clusters_destinations_are_not_checked() {
+    let generators = "- list: {elements: [{name: a}]}\n- clusters: {}";
+    let set = set(generators, "{{name}}", "anywhere", ".");
+    expect![[r#"
+        a  ←  set list[0]
+        ! set, generators[1]: GeneratorFailed: clusters: it is not known here which clusters there are
+    "#]].assert_eq(&show(&expand_without_clusters(&[set], &[], &fleet())));
 }
 
 #[test]
