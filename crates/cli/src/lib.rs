@@ -14,6 +14,7 @@ mod completions;
 mod delete;
 mod describe;
 mod duration;
+mod expand;
 mod failure;
 mod get;
 mod history;
@@ -63,6 +64,7 @@ enum Command {
     Refresh(refresh::Args),
     Approve(approve::Args),
     Cluster(cluster::Args),
+    Expand(expand::Args),
     Version(version::Args),
     Completions(completions::Args),
 }
@@ -103,6 +105,7 @@ fn run(cli: Cli, console: &mut Console) -> Result<ExitCode, Failure> {
         Command::Refresh(args) => tokio.block_on(refresh::run(args, hub, console)),
         Command::Approve(args) => tokio.block_on(approve::run(args, hub, console)),
         Command::Cluster(args) => tokio.block_on(cluster::run(args, hub, console)),
+        Command::Expand(args) => expand::run(args, console),
         Command::Version(args) => tokio.block_on(version::run(&args, hub, console)),
         Command::Completions(args) => completions::run(&args, console),
     }?;

@@ -4,6 +4,7 @@
 
 mod asking;
 mod changing;
+mod expanding;
 mod failing;
 mod fake;
 mod help;
