@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use generators::RepoReference;
+use model::cluster::Cluster;
 use model::id::{CommitId, Epoch};
 use model::name::{ApplicationName, ClusterName};
 use model::problem::{Problem, Reason};
@@ -123,6 +124,8 @@ struct Fleet {
     documents: Arc<Documents>,
     reading: Option<Arc<(CommitId, Reading)>>,
     pauses: BTreeMap<ApplicationName, Pause>,
+    /// The clusters that had joined when they could last be read.
+    joined: Option<Vec<Cluster>>,
     repositories: Repositories,
     /// What goes into the next transaction.
     commits: Vec<(RepoReference, CommitId)>,
@@ -165,6 +168,7 @@ impl Fleet {
             documents: Arc::new(documents),
             reading: None,
             pauses,
+            joined: None,
             repositories,
             commits: Vec::new(),
             forgotten: Vec::new(),
@@ -313,26 +317,46 @@ impl Fleet {
         &mut self,
         approvals: BTreeMap<Owner, Approval>,
     ) -> Result<BTreeSet<Owner>, FleetError> {
-        let moment = self.moment(approvals);
+        let read = self.parts.clusters.try_clusters();
+        let unread =
+            read.as_ref().err().map(|reason| format!("the clusters cannot be read: {reason}"));
+        if let Some(reason) = &unread {
+            tracing::error!(reason, "the clusters are taken as they were");
+        }
+        self.joined = read.ok().or_else(|| self.joined.take());
         // What comes in while the pass is under way is for the next one.
         self.dirty = false;
-        let passed = match blocking("plan", move || work_out(moment)).await {
-            Ok(outcome) => self.put_in_force(outcome).await.map_err(|error| chain(&error)),
-            Err(error) => Err(error.to_string()),
+        let passed = match (self.joined.clone(), &unread) {
+            (Some(joined), _) => self.attempt(joined, approvals).await,
+            // An empty fleet would look like a removal of everything (law L2).
+            (None, reason) => Err(reason.clone().unwrap_or_default()),
         };
+        let again = passed.is_err() || unread.is_some();
         self.failure = passed.as_ref().err().cloned();
-        self.dirty |= passed.is_err();
-        self.not_before = self.now() + if passed.is_ok() { PLAN_PAUSE } else { RETRY_PAUSE };
+        self.dirty |= again;
+        self.not_before = self.now() + if again { RETRY_PAUSE } else { PLAN_PAUSE };
         passed.map_err(FleetError::Failed)
     }
 
-    fn moment(&self, approvals: BTreeMap<Owner, Approval>) -> Moment {
+    async fn attempt(
+        &mut self,
+        joined: Vec<Cluster>,
+        approvals: BTreeMap<Owner, Approval>,
+    ) -> Result<BTreeSet<Owner>, String> {
+        let moment = self.moment(joined, approvals);
+        match blocking("plan", move || work_out(moment)).await {
+            Ok(outcome) => self.put_in_force(outcome).await.map_err(|error| chain(&error)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn moment(&self, joined: Vec<Cluster>, approvals: BTreeMap<Owner, Approval>) -> Moment {
         Moment {
             state: Arc::clone(&self.state),
             documents: Arc::clone(&self.documents),
             repository: self.repository.clone(),
             reading: self.reading.clone(),
-            joined: self.parts.clusters.clusters(),
+            joined,
             trees: self.repositories.trees(),
             resolutions: self.repositories.resolutions(),
             unavailable: self.repositories.problems(),

@@ -36,8 +36,17 @@ pub use stored::FleetStoreError;
 
 /// Who knows which clusters have joined, with the labels that people gave them there.
 pub trait ClusterSource: Send + Sync {
-    /// All clusters that may be targeted now. Called often; must not block.
+    /// All clusters that may be targeted now. Called often; must not block for long.
     fn clusters(&self) -> Vec<Cluster>;
+
+    /// The same, for a source that can fail: an error is not an empty fleet, and the clusters of
+    /// the last time stay (law L2). The fleet calls only this one.
+    ///
+    /// # Errors
+    /// When the clusters cannot be read now; the text says why.
+    fn try_clusters(&self) -> Result<Vec<Cluster>, String> {
+        Ok(self.clusters())
+    }
 }
 
 /// How the fleet is run.

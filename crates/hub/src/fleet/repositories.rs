@@ -178,6 +178,9 @@ impl Repositories {
 
     /// The looks to take now. Each of them must come back to [`Repositories::settle`].
     pub(super) fn due(&mut self, now: Duration) -> Vec<Job> {
+        if !self.schedules.values().any(|schedule| !schedule.running && schedule.due <= now) {
+            return Vec::new();
+        }
         let mut wanted: BTreeMap<RepoUrl, Vec<Wanted>> = BTreeMap::new();
         for (reference, pair) in self.pairs.iter().filter(|(_, pair)| pair.idle_since.is_none()) {
             let Ok(url) = RepoUrl::parse(&reference.repo_url) else { continue };

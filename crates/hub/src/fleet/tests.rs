@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -78,23 +79,33 @@ impl Repository {
 
 /// The clusters that have joined.
 #[derive(Default)]
-struct Joined(Mutex<BTreeMap<String, Labels>>);
+struct Joined {
+    labels: Mutex<BTreeMap<String, Labels>>,
+    broken: AtomicBool,
+}
 
 impl Joined {
     fn label(&self, cluster: &str, labels: &[(&str, &str)]) {
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        self.0.lock().unwrap().insert(cluster.to_owned(), labels.collect());
+        self.labels.lock().unwrap().insert(cluster.to_owned(), labels.collect());
     }
 }
 
 impl ClusterSource for Joined {
     fn clusters(&self) -> Vec<Cluster> {
-        let joined = self.0.lock().unwrap();
+        let joined = self.labels.lock().unwrap();
         let document = |(name, labels): (&String, &Labels)| {
             let document = serde_json::json!({"metadata": {"name": name, "labels": labels}});
             serde_json::from_value(document).unwrap()
         };
         joined.iter().map(document).collect()
+    }
+
+    fn try_clusters(&self) -> Result<Vec<Cluster>, String> {
+        match self.broken.load(Ordering::Relaxed) {
+            true => Err("the store is damaged".to_owned()),
+            false => Ok(self.clusters()),
+        }
     }
 }
 
@@ -354,6 +365,25 @@ async fn without_git_nothing_changes() {
     let refreshed = hub.handle.refresh().await.unwrap();
     assert_eq!(refreshed.problems, []);
     assert_eq!(hub.roots(), roots);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn clusters_that_cannot_be_read_are_as_they_were() {
+    let (world, hub) = prepared().await;
+    let (roots, lab) = (hub.roots(), hub.wants("lab"));
+    world.joined.broken.store(true, Ordering::Relaxed);
+    let hand = ApplicationName::new("hand").unwrap();
+    hub.handle.pause(hand.clone(), "operator/ada".into(), String::new()).await.unwrap();
+    assert!(hub.board.get(&cluster("lab")).applications[&hand].application().paused);
+    hub.handle.resume(hand, "operator/ada".into(), String::new()).await.unwrap();
+    assert_eq!((hub.roots(), hub.parked("all")), (roots.clone(), None));
+    hub.stop().await;
+    // Not even the first time.
+    let hub = world.start("mirrors", 2).await;
+    let error = hub.handle.refresh().await.unwrap_err().to_string();
+    assert!(error.contains("the clusters cannot be read: the store is damaged"), "{error}");
+    assert_eq!((hub.roots(), hub.wants("lab")), (roots, lab));
     hub.stop().await;
 }
 

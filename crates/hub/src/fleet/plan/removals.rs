@@ -30,6 +30,9 @@ struct Leaving<'a> {
     eligible: Eligible<'a>,
     /// Waited for approval before.
     waiting: BTreeMap<&'a Place, &'a InForce>,
+    /// All names that each generator made, also of what stays. Names count, not places: a
+    /// generator whose applications move still makes them.
+    made: BTreeMap<usize, BTreeSet<&'a ApplicationName>>,
 }
 
 pub(super) fn decide(
@@ -53,6 +56,11 @@ pub(super) fn decide(
         match evidence(input, gone, wishes, place, entry) {
             Some(evidence) => drop(leaving.eligible.insert(place, (entry, evidence))),
             None => wishes.problems.push(unseen(place, entry)),
+        }
+    }
+    for (place, entry) in &previous.applications {
+        if let Some(leaving) = owners.get_mut(&entry.owner) {
+            leaving.made.entry(entry.generator).or_default().insert(&place.name);
         }
     }
     let mut removals = Removals::default();
@@ -126,12 +134,8 @@ fn settle(
     leaving: Leaving<'_>,
     removals: &mut Removals,
 ) {
-    let Leaving { eligible, waiting } = leaving;
-    let reason = if eligible.is_empty() {
-        None
-    } else {
-        objection(previous, input, wishes, owner, &eligible)
-    };
+    let reason = objection(previous, input, wishes, owner, &leaving);
+    let Leaving { eligible, waiting, .. } = leaving;
     let known = previous.parked.get(owner);
     if reason.is_none() && waiting.is_empty() {
         let ordered = eligible.into_iter().map(|(place, (_, evidence))| (place.clone(), evidence));
@@ -174,16 +178,16 @@ fn objection(
     input: &PlanInput,
     wishes: &Wishes,
     owner: &Owner,
-    eligible: &Eligible<'_>,
+    leaving: &Leaving<'_>,
 ) -> Option<String> {
-    let (_, evidence) = eligible.values().next()?;
+    let (_, evidence) = leaving.eligible.values().next()?;
+    let removed = leaving.eligible.len();
     let budget = match (owner, input.owners.get(owner)) {
         (Owner::Set(_), None) => {
-            let count = eligible.len();
-            return Some(format!("{}; all of it would be removed ({count})", evidence.reason));
+            return Some(format!("{}; all of it would be removed ({removed})", evidence.reason));
         }
         (Owner::Set(_), Some(given)) => {
-            if let Some((generator, count)) = lost_generator(previous, wishes, owner, eligible) {
+            if let Some((generator, count)) = lost_generator(previous, wishes, leaving) {
                 return Some(format!(
                     "everything that spec.generators[{generator}] made would be removed ({count})"
                 ));
@@ -192,18 +196,8 @@ fn objection(
         }
         (Owner::ByHand, _) => DeletionBudget::default(),
     };
-    over_budget(previous, owner, budget, eligible)
-}
-
-fn over_budget(
-    previous: &FleetState,
-    owner: &Owner,
-    budget: DeletionBudget,
-    eligible: &Eligible<'_>,
-) -> Option<String> {
-    let existing = previous.applications.iter().filter(|(_, entry)| entry.owner == *owner);
-    let existing = existing.map(|(place, _)| &place.name).collect::<BTreeSet<_>>().len();
-    let (removed, allowed) = (eligible.len(), budget.allows(existing));
+    let existing = leaving.made.values().flatten().collect::<BTreeSet<_>>().len();
+    let allowed = budget.allows(existing);
     (removed > allowed).then(|| {
         format!(
             "{removed} of {existing} applications would be removed; the budget of {budget} allows \
@@ -213,24 +207,16 @@ fn over_budget(
 }
 
 /// The first generator that would lose every application that it made, and how many these are.
-/// Names count, not places: a generator whose applications move still makes them.
 fn lost_generator(
     previous: &FleetState,
     wishes: &Wishes,
-    owner: &Owner,
-    eligible: &Eligible<'_>,
+    leaving: &Leaving<'_>,
 ) -> Option<(usize, usize)> {
-    let mut made: BTreeMap<usize, BTreeSet<&ApplicationName>> = BTreeMap::new();
-    for (place, entry) in &previous.applications {
-        if entry.owner == *owner {
-            made.entry(entry.generator).or_default().insert(&place.name);
-        }
-    }
     let leaves = |name: &ApplicationName| {
         wishes.wanted_anywhere(name).is_none()
-            && previous.places(name).all(|(place, _)| eligible.contains_key(place))
+            && previous.places(name).all(|(place, _)| leaving.eligible.contains_key(place))
     };
-    let lost =
-        |(_, names): &(usize, BTreeSet<&ApplicationName>)| names.iter().all(|name| leaves(name));
-    made.into_iter().find(lost).map(|(generator, names)| (generator, names.len()))
+    let mut made = leaving.made.iter();
+    let lost = made.find(|(_, names)| names.iter().all(|name| leaves(name)));
+    lost.map(|(generator, names)| (*generator, names.len()))
 }
