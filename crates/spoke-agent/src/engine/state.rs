@@ -2,6 +2,8 @@
 //!
 //! Its methods are synchronous; they start tasks, and never wait.
 
+mod telling;
+
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{Hash as _, Hasher as _};
@@ -10,15 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use model::canonical::{self, Digest};
+use model::canonical::Digest;
 use model::manifest::ObjectKey;
 use model::name::ApplicationName;
-use model::status::{Condition, Health, SyncStatus, Timestamp};
+use model::status::{Health, SyncStatus, Timestamp};
 use rand::RngExt as _;
 use runtime::clock::Clock;
 use runtime::supervise::{Supervisor, TaskHandle};
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
 use super::agenda::Agenda;
 use super::pass::Means;
@@ -26,8 +27,8 @@ use super::record::Moment;
 use super::removal::{self, RemovalOutcome};
 use super::repair::{self, RepairOutcome};
 use super::sync::{self, SyncOutcome};
-use super::unit::{Pass, Told, Unit};
-use super::{DesiredSet, EngineCommand, Report, report};
+use super::unit::{Pass, Unit};
+use super::{DesiredSet, EngineCommand, Report};
 use crate::health;
 use crate::inventory::store::Stored;
 use crate::kubernetes::metadata::{Observation, PART_OF_LABEL};
@@ -40,8 +41,6 @@ const REPORT_PAUSE: Duration = Duration::from_millis(200);
 const LARGE: usize = 100;
 /// How soon a report is tried again when the session has no room for it.
 const REPORT_RETRY: Duration = Duration::from_millis(100);
-/// Incidents that wait for room; beyond it the oldest are dropped and counted.
-const MAX_WAITING_REPORTS: usize = 4_096;
 /// A watch that fails this often in a row is told to those who need it.
 const WATCH_FAILURES_TOLD: u32 = 3;
 
@@ -397,50 +396,6 @@ impl Engine {
         self.schedule(&name);
     }
 
-    fn tell(&mut self, name: &ApplicationName, told: Told) {
-        match told {
-            Told::Incident(mut incident) => {
-                if incident.id == 0 {
-                    incident.id = self.incident_id();
-                }
-                if let Some(unit) = self.units.get_mut(name) {
-                    unit.told(&incident);
-                }
-                tracing::info!(
-                    application = %name, object = %incident.object, fields = ?incident.fields,
-                    managers = ?incident.managers, outcome = ?incident.outcome, "drift"
-                );
-                self.push(Report::Incident(incident));
-            }
-            Told::Removed { version, pruned, orphaned } => {
-                tracing::info!(application = %name, pruned, orphaned, "removed");
-                self.removed.insert(name.clone(), version);
-                self.units.remove(name);
-                self.reported.remove(name);
-                self.push(Report::Removed { name: name.clone(), version, pruned, orphaned });
-            }
-        }
-    }
-
-    /// Unique on this spoke over its restarts, and exact in JSON: milliseconds and a counter.
-    fn incident_id(&mut self) -> u64 {
-        let millis = u64::try_from(self.clock.wall_ms()).unwrap_or(0);
-        self.incidents = (self.incidents + 1).max(millis << 12);
-        self.incidents
-    }
-
-    fn push(&mut self, report: Report) {
-        if self.outgoing.len() >= MAX_WAITING_REPORTS {
-            let oldest = self.outgoing.iter().position(|r| matches!(r, Report::Incident(_)));
-            if let Some(oldest) = oldest {
-                self.outgoing.remove(oldest);
-                self.dropped += 1;
-                tracing::warn!(dropped = self.dropped, "incidents were dropped: nobody takes them");
-            }
-        }
-        self.outgoing.push_back(report);
-    }
-
     /// Puts an application on the agendas.
     fn schedule(&mut self, name: &ApplicationName) {
         let unit = self.units.get(name);
@@ -569,72 +524,6 @@ impl Engine {
             let watch = Watch { task, listing: 0, listed: false, failures: 0, failure: None };
             self.watches.insert(kind, watch);
         }
-    }
-
-    /// Sends what there is to tell, as far as the session has room.
-    pub(super) fn report(&mut self, reports: &mpsc::Sender<Report>) {
-        while let Some(report) = self.outgoing.pop_front() {
-            if let Err(TrySendError::Full(report)) = reports.try_send(report) {
-                self.outgoing.push_front(report);
-                break;
-            }
-        }
-        let now = self.clock.now();
-        while let Some(name) = self.reports.pop_due(now) {
-            if !self.report_status(&name, reports) {
-                self.reports.set(&name, Some(now + REPORT_RETRY));
-                return;
-            }
-        }
-    }
-
-    /// Returns false when there is no room.
-    fn report_status(&mut self, name: &ApplicationName, reports: &mpsc::Sender<Report>) -> bool {
-        let Some(unit) = self.units.get(name) else { return true };
-        let failures = self.watch_failures(unit);
-        let Some(mut status) = report::status(unit, &failures) else { return true };
-        let digest = Digest::of(&canonical::of(&status));
-        let edge = (status.sync, status.health);
-        let now = self.clock.now();
-        if let Some(reported) = self.reported.get(name) {
-            let is_edge = edge != reported.edge
-                && (edge == (SyncStatus::Synced, Health::Healthy) || edge.1 == Health::Degraded);
-            if reported.digest != digest && !is_edge && now < reported.at + REPORT_PAUSE {
-                self.reports.set(name, Some(reported.at + REPORT_PAUSE));
-                return true;
-            }
-        }
-        let news = self.reported.get(name).is_none_or(|reported| reported.digest != digest);
-        if news {
-            status.changed_at = Timestamp(self.clock.wall_ms());
-            if let Err(TrySendError::Full(_)) = reports.try_send(Report::Status(status)) {
-                return false;
-            }
-            self.reported.insert(name.clone(), Reported { at: now, digest, edge });
-        }
-        if let Some(unit) = self.units.get_mut(name) {
-            unit.changed = false;
-        }
-        true
-    }
-
-    fn watch_failures(&self, unit: &Unit) -> Vec<Condition> {
-        if self.watches.values().all(|watch| watch.failures < WATCH_FAILURES_TOLD) {
-            return Vec::new();
-        }
-        let bad = self.watches.iter().filter(|(kind, watch)| {
-            watch.failures >= WATCH_FAILURES_TOLD
-                && unit.kinds().any(|(key, _)| key.kind == kind.kind && key.group == kind.group)
-        });
-        bad.map(|(kind, watch)| Condition {
-            kind: "WatchFailed".to_owned(),
-            message: format!(
-                "{} objects cannot be watched, so their drift and health are not seen: {}",
-                kind.kind,
-                watch.failure.as_deref().unwrap_or_default()
-            ),
-        })
-        .collect()
     }
 }
 
