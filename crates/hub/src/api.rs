@@ -97,13 +97,18 @@ impl FleetApi {
             }
             "applications" => {
                 let mut views = world.applications(asked.detail);
-                views.retain(|view| asked.cluster.is_empty() || view.cluster.as_str() == asked.cluster);
-                let of_set = |set: &Option<SetName>| set.as_ref().map_or("", SetName::as_str) == asked.set;
+                views.retain(|view| {
+                    asked.cluster.is_empty() || view.cluster.as_str() == asked.cluster
+                });
+                let of_set =
+                    |set: &Option<SetName>| set.as_ref().map_or("", SetName::as_str) == asked.set;
                 views.retain(|view| asked.set.is_empty() || of_set(&view.set));
                 json(&pick(views, "application", &asked.name, |view| view.name.as_str())?)?
             }
             "applicationsets" => {
-                json(&pick(world.sets(), "application set", &asked.name, |view| view.name.as_str())?)?
+                json(&pick(world.sets(), "application set", &asked.name, |view| {
+                    view.name.as_str()
+                })?)?
             }
             other => {
                 let known = ["clusters", "applications", "applicationsets"];
@@ -268,7 +273,10 @@ impl v1::fleet_server::Fleet for FleetApi {
         let v1::HistoryRequest { application, cluster, limit } = request.into_inner();
         let named = |text: String| if text.is_empty() { None } else { Some(text) };
         let filter = Filter {
-            application: named(application).map(ApplicationName::try_from).transpose().map_err(invalid)?,
+            application: named(application)
+                .map(ApplicationName::try_from)
+                .transpose()
+                .map_err(invalid)?,
             cluster: named(cluster).map(ClusterName::try_from).transpose().map_err(invalid)?,
         };
         let limit = if limit == 0 { 50 } else { limit.min(MAX_HISTORY) };
@@ -335,7 +343,8 @@ impl v1::fleet_server::Fleet for FleetApi {
             "application" => {
                 let name = ApplicationName::try_from(name).map_err(invalid)?;
                 let cluster = self.cluster_of(&name)?;
-                let message = format!("objects of {name} on {cluster} may be pruned beyond the budget");
+                let message =
+                    format!("objects of {name} on {cluster} may be pruned beyond the budget");
                 let subject = (Some(name.clone()), Some(cluster.clone()));
                 self.record(&actor, "PruneApproved", subject, message, &reason).await?;
                 self.send(&cluster, Command::ApprovePrune { application: name.clone() }).await?;
@@ -343,7 +352,9 @@ impl v1::fleet_server::Fleet for FleetApi {
             }
             "cluster" => {
                 let cluster = ClusterName::try_from(name).map_err(invalid)?;
-                self.clusters.require(&cluster).map_err(|error| Status::not_found(chain(&error)))?;
+                self.clusters
+                    .require(&cluster)
+                    .map_err(|error| Status::not_found(chain(&error)))?;
                 let message = format!("{cluster} may remove again what the hub says");
                 let subject = (None, Some(cluster.clone()));
                 self.record(&actor, "RemovalsConfirmed", subject, message, &reason).await?;
@@ -362,13 +373,21 @@ impl v1::fleet_server::Fleet for FleetApi {
         request: Request<v1::CreateTokenRequest>,
     ) -> Answer<v1::CreateTokenResponse> {
         let actor = self.operator(&request)?;
-        let v1::CreateTokenRequest { cluster, ttl_seconds, reusable, manual_approval, labels, reason } =
-            request.into_inner();
+        let v1::CreateTokenRequest {
+            cluster,
+            ttl_seconds,
+            reusable,
+            manual_approval,
+            labels,
+            reason,
+        } = request.into_inner();
         let scope = match (cluster.is_empty(), reusable) {
             (true, true) => TokenScope::Reusable,
             (true, false) => return Err(invalid("name the cluster, or ask for a reusable token")),
             (false, true) => {
-                return Err(invalid("a reusable token names no cluster: each spoke brings its own"));
+                return Err(invalid(
+                    "a reusable token names no cluster: each spoke brings its own",
+                ));
             }
             (false, false) => TokenScope::Cluster(ClusterName::try_from(cluster).map_err(invalid)?),
         };

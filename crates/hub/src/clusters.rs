@@ -299,10 +299,10 @@ impl Revocations {
             .map(|credential| credential.serial.to_string())
             .filter(|serial| !serials.contains(serial))
             .collect();
-        let lines: String = new.iter().map(|serial| format!("{serial} {}\n", record.name)).collect();
+        let lines: String =
+            new.iter().map(|serial| format!("{serial} {}\n", record.name)).collect();
         let append = || -> io::Result<()> {
-            let mut file: File =
-                OpenOptions::new().create(true).append(true).open(&self.path)?;
+            let mut file: File = OpenOptions::new().create(true).append(true).open(&self.path)?;
             file.write_all(lines.as_bytes())?;
             file.sync_all()
         };

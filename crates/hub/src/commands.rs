@@ -105,10 +105,13 @@ mod tests {
         let first = queue.push(&cluster, &Command::Refresh).await.unwrap();
         let second = queue.push(&cluster, &Command::ConfirmRemovals { epoch }).await.unwrap();
         let pending = queue.pending(&cluster).unwrap();
-        assert_eq!(pending, [
-            (first.clone(), Command::Refresh),
-            (second.clone(), Command::ConfirmRemovals { epoch })
-        ]);
+        assert_eq!(
+            pending,
+            [
+                (first.clone(), Command::Refresh),
+                (second.clone(), Command::ConfirmRemovals { epoch })
+            ]
+        );
         queue.done(&cluster, &first).await.unwrap();
         assert_eq!(queue.pending(&cluster).unwrap().len(), 1);
         let other = ClusterName::new("eu-2").unwrap();

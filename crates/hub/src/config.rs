@@ -60,7 +60,11 @@ pub struct Log {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     #[error("cannot read {path}")]
-    Read { path: PathBuf, #[source] source: std::io::Error },
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Invalid(#[from] SettingsError),
     #[error("{key} is {value}; it must be {rule}")]

@@ -26,10 +26,13 @@ impl v1::enrolment_server::Enrolment for EnrolmentService {
         &self,
         request: Request<v1::JoinRequest>,
     ) -> Result<Response<v1::JoinResponse>, Status> {
-        let v1::JoinRequest { token, csr, proposed_name, kube_system_uid: _ } = request.into_inner();
+        let v1::JoinRequest { token, csr, proposed_name, kube_system_uid: _ } =
+            request.into_inner();
         let proposed_name = match proposed_name.as_str() {
             "" => None,
-            name => Some(ClusterName::new(name).map_err(|e| Status::invalid_argument(e.to_string()))?),
+            name => {
+                Some(ClusterName::new(name).map_err(|e| Status::invalid_argument(e.to_string()))?)
+            }
         };
         let asked = JoinRequest { token: &token, csr: &csr, proposed_name };
         let joined = self.clusters.join(&asked, Timestamp(self.clock.wall_ms())).await;

@@ -94,8 +94,8 @@ pub fn load_place(dir: &Path) -> anyhow::Result<Place> {
             return Err(error).with_context(|| format!("cannot read {}", path.display()));
         }
     };
-    let value = yaml::read_one(&text, 1 << 20)
-        .with_context(|| format!("{} is damaged", path.display()))?;
+    let value =
+        yaml::read_one(&text, 1 << 20).with_context(|| format!("{} is damaged", path.display()))?;
     serde_json::from_value(value).with_context(|| format!("{} is damaged", path.display()))
 }
 

@@ -51,7 +51,8 @@ pub async fn run(
     clock: Clock,
     supervisor: Supervisor,
 ) -> anyhow::Result<()> {
-    let Config { listen, fleet_repository, poll_seconds, git, store, certificates, log: _ } = config;
+    let Config { listen, fleet_repository, poll_seconds, git, store, certificates, log: _ } =
+        config;
     let place = load_place(dir)?;
     let pki = Arc::new(Pki::load(&pki_dir(dir))?);
     let mirrors = Mirrors::open(
@@ -105,13 +106,20 @@ pub async fn run(
         .await
         .with_context(|| format!("cannot listen on {listen}; is another hub running?"))?;
     let now = Timestamp(clock.wall_ms());
-    let certificate = ReloadableCert::new(pki.server_identity(&pki_dir(dir), &place.names, now)?)?;
+    let certificate =
+        ReloadableCert::new(pki.server_identity(&pki_dir(dir), &place.names, now)?)?;
     let roots = root_store([pki.ca_certificate()])?;
     let tls = server_config(certificate.clone(), ClientAuth::Optional(roots))?;
     let connections = listen::accept(listener, tls, &supervisor);
     supervisor.spawn_essential(
         "hub certificate",
-        keep_certificate(certificate, Arc::clone(&pki), dir.to_owned(), place.clone(), clock.clone()),
+        keep_certificate(
+            certificate,
+            Arc::clone(&pki),
+            dir.to_owned(),
+            place.clone(),
+            clock.clone(),
+        ),
     );
 
     let fleet_name = pki.fleet().to_string();

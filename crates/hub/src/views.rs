@@ -42,13 +42,14 @@ impl World {
         let count = |test: fn(&ApplicationView) -> bool| {
             applications.iter().filter(|view| test(view)).count()
         };
-        let state = match (known.is_revoked(), known.is_pending(), status.connected, status.last_seen) {
-            (true, ..) => "Revoked",
-            (_, true, ..) => "Pending",
-            (_, _, true, _) => "Connected",
-            (_, _, _, Some(_)) => "Disconnected",
-            _ => "NeverSeen",
-        };
+        let state =
+            match (known.is_revoked(), known.is_pending(), status.connected, status.last_seen) {
+                (true, ..) => "Revoked",
+                (_, true, ..) => "Pending",
+                (_, _, true, _) => "Connected",
+                (_, _, _, Some(_)) => "Disconnected",
+                _ => "NeverSeen",
+            };
         // With what documents add to it.
         let merged = self.fleet.clusters.get(&known.name).map(|cluster| &cluster.metadata);
         let labels = merged.map_or(&known.labels, |metadata| &metadata.labels);
@@ -114,7 +115,8 @@ impl World {
 
     fn set(&self, entry: &SetEntry) -> SetView {
         let entries = self.fleet.applications.iter();
-        let entries = entries.filter(|one| one.desired.application().set.as_ref() == Some(&entry.name));
+        let entries =
+            entries.filter(|one| one.desired.application().set.as_ref() == Some(&entry.name));
         let applications: Vec<_> = entries.map(|entry| self.application(entry, false)).collect();
         let synced = applications.iter().filter(|view| view.sync == SyncStatus::Synced);
         let healthy = applications.iter().filter(|view| view.health == Health::Healthy);

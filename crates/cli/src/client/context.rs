@@ -156,11 +156,11 @@ mod tests {
         let environment = |xdg: Option<&'static str>, home: Option<&'static str>| {
             usual_place(move |name| if name == "HOME" { home } else { xdg }.map(PathBuf::from))
         };
-        let usual = PathBuf::from("/home/ann/.config/muster/context.yaml");
-        assert_eq!(environment(None, Some("/home/ann")), Some(usual.clone()));
-        assert_eq!(environment(Some(""), Some("/home/ann")), Some(usual), "empty is unset");
+        let usual = PathBuf::from("/users/ann/.config/muster/context.yaml");
+        assert_eq!(environment(None, Some("/users/ann")), Some(usual.clone()));
+        assert_eq!(environment(Some(""), Some("/users/ann")), Some(usual), "empty is unset");
         let own = PathBuf::from("/etc/ann/muster/context.yaml");
-        assert_eq!(environment(Some("/etc/ann"), Some("/home/ann")), Some(own));
+        assert_eq!(environment(Some("/etc/ann"), Some("/users/ann")), Some(own));
         assert_eq!(environment(None, None), None);
     }
 

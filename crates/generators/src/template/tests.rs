@@ -1,3 +1,5 @@
+//! Templates, from the text to the value, and what they refuse.
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -46,11 +46,22 @@ pub enum Event {
 pub enum Action {
     Send(ToSpoke),
     /// The spoke has stored this version: the first level of acknowledgement.
-    Accepted { name: ApplicationName, version: Digest },
+    Accepted {
+        name: ApplicationName,
+        version: Digest,
+    },
     Rejected(Rejection),
     /// A tombstone has been carried out.
-    Removed { name: ApplicationName, version: Digest, pruned: u32, orphaned: u32 },
-    CommandDone { id: String, error: Option<String> },
+    Removed {
+        name: ApplicationName,
+        version: Digest,
+        pruned: u32,
+        orphaned: u32,
+    },
+    CommandDone {
+        id: String,
+        error: Option<String>,
+    },
     Reported(Report),
     /// The spoke broke the contract, or must go: the stream ends with this.
     Close(Parting),
@@ -92,11 +103,7 @@ pub struct Machine {
 
 impl Machine {
     /// Begins a session whose `Hello` was checked against the certificate and found welcome.
-    pub fn new(
-        terms: Terms,
-        hello: &Hello,
-        desired: Arc<ClusterDesired>,
-    ) -> (Self, Vec<Action>) {
+    pub fn new(terms: Terms, hello: &Hello, desired: Arc<ClusterDesired>) -> (Self, Vec<Action>) {
         let in_sync = hello.root == desired.root && desired.tombstones.is_empty();
         let mut machine = Self {
             epoch: terms.epoch,
@@ -120,10 +127,12 @@ impl Machine {
             let versions = machine.desired.applications.iter();
             machine.accepted = versions.map(|(name, app)| (name.clone(), app.version())).collect();
             let accepted = machine.accepted.iter();
-            actions.extend(accepted.map(|(name, version)| Action::Accepted {
-                name: name.clone(),
-                version: *version,
-            }));
+            actions.extend(
+                accepted.map(|(name, version)| Action::Accepted {
+                    name: name.clone(),
+                    version: *version,
+                }),
+            );
             machine.advance(&mut actions);
         }
         (machine, actions)
@@ -187,12 +196,7 @@ impl Machine {
         }
     }
 
-    fn acknowledged(
-        &mut self,
-        nonce: Nonce,
-        rejected: Vec<Rejection>,
-        actions: &mut Vec<Action>,
-    ) {
+    fn acknowledged(&mut self, nonce: Nonce, rejected: Vec<Rejection>, actions: &mut Vec<Action>) {
         let Some(sent) = self.outstanding.take_if(|sent| sent.nonce == nonce) else {
             return actions.push(breach("an Ack whose nonce is not outstanding"));
         };

@@ -85,6 +85,7 @@ struct Session<'a> {
     status: ClusterStatus,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack of one loop")]
 enum Input {
     Spoke(Result<Option<v1::SpokeMessage>, Status>),
     Desired,

@@ -38,7 +38,10 @@ fn application(name: &str, path: &str) -> VersionedApplication {
     .unwrap()
 }
 
-fn desired(applications: &[VersionedApplication], buried: &[VersionedApplication]) -> Arc<ClusterDesired> {
+fn desired(
+    applications: &[VersionedApplication],
+    buried: &[VersionedApplication],
+) -> Arc<ClusterDesired> {
     let tombstone = |one: &VersionedApplication| Tombstone {
         name: one.name().clone(),
         version: one.version(),
@@ -149,7 +152,7 @@ fn a_refused_version_is_not_sent_again_and_its_neighbours_are_not_held_up() {
 #[test]
 fn a_removal_is_a_tombstone_and_what_the_hub_does_not_know_is_left_alone() {
     let (web, stranger) = (application("web", "a"), application("stranger", "a"));
-    let (mut machine, _) = open(Digest::of(b"other"), desired(&[], &[web.clone()]));
+    let (mut machine, _) = open(Digest::of(b"other"), desired(&[], std::slice::from_ref(&web)));
     let listed = [&web, &stranger].map(|one| (one.name().clone(), one.version()));
     let said = receive(&mut machine, ToHub::Versions { accepted: listed.to_vec(), last: true });
     assert_eq!(said, ["-web"]);

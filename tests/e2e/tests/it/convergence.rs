@@ -19,9 +19,14 @@ use spoke_agent::session::machine::{self as spoke_side, Accepted};
 #[derive(Debug, Clone)]
 enum Step {
     /// The hub wants this application in this version.
-    Want { name: u8, version: u8 },
+    Want {
+        name: u8,
+        version: u8,
+    },
     /// The hub no longer wants it, and says so.
-    Unwant { name: u8 },
+    Unwant {
+        name: u8,
+    },
     HubRestart,
     /// The store is gone: another epoch, and nothing is wanted.
     HubForgets,
@@ -118,7 +123,8 @@ impl World {
     }
 
     fn desired(&self) -> Arc<ClusterDesired> {
-        let versions: Vec<_> = self.wanted.values().map(|one| (one.name(), one.version())).collect();
+        let versions: Vec<_> =
+            self.wanted.values().map(|one| (one.name(), one.version())).collect();
         Arc::new(ClusterDesired {
             applications: self.wanted.clone(),
             tombstones: self.tombstones.clone(),

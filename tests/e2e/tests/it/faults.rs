@@ -7,9 +7,7 @@ use e2e::fleet::Fleet;
 use e2e::git_server::Mode;
 use e2e::scenario::scenario;
 
-use crate::fixture::{
-    LIMIT, SET_FILE, WEB, all_healthy, commit, fleet, matrix_set, uid, uids,
-};
+use crate::fixture::{LIMIT, SET_FILE, WEB, all_healthy, commit, fleet, matrix_set, uid, uids};
 
 const NAMES: [&str; 3] = ["web-eu-1", "web-eu-2", "web-eu-3"];
 
@@ -72,7 +70,8 @@ fn a_spoke_that_is_killed_while_it_applies_converges() {
         files.push((SET_FILE.to_owned(), set));
         // Enough objects that the kills fall into the middle of an apply.
         for number in 0..60 {
-            let text = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: part-{number}}}\n");
+            let text =
+                format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: part-{number}}}\n");
             files.push((format!("apps/web/part-{number}.yaml"), text));
         }
         let files: Vec<_> =
@@ -98,7 +97,8 @@ fn a_spoke_that_is_killed_while_it_applies_converges() {
         let delete = ["delete", "configmap", "settings", "-n", "web"];
         member.plane.kubectl_ok(&delete).await?;
         let plane = &member.plane;
-        let read = ["get", "configmap", "settings", "-n", "web", "--ignore-not-found", "-o", "name"];
+        let read =
+            ["get", "configmap", "settings", "-n", "web", "--ignore-not-found", "-o", "name"];
         e2e::deadline::until("the object that was deleted by hand", LIMIT, async || {
             Ok((!plane.kubectl_ok(&read).await?.is_empty()).then_some(()))
         })

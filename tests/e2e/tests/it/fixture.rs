@@ -54,11 +54,7 @@ pub(crate) async fn fleet(folder: &Path) -> Result<Fleet> {
 }
 
 /// Commits, makes the hub look, and returns the commit.
-pub(crate) async fn commit(
-    fleet: &Fleet,
-    files: &[(&str, &str)],
-    message: &str,
-) -> Result<String> {
+pub(crate) async fn commit(fleet: &Fleet, files: &[(&str, &str)], message: &str) -> Result<String> {
     let commit = fleet.repository.commit_files(files, message).await?;
     fleet.refresh().await?;
     Ok(commit)
@@ -75,7 +71,8 @@ pub(crate) async fn all_healthy(fleet: &Fleet, names: &[&str], revision: &str) -
         .wait_for("healthy applications", LIMIT, &["get", "applications"], |answer| {
             let items = answer["items"].as_array()?;
             let found: Vec<_> = items.iter().filter_map(|view| view["name"].as_str()).collect();
-            let complete = names.len() == found.len() && names.iter().all(|name| found.contains(name));
+            let complete =
+                names.len() == found.len() && names.iter().all(|name| found.contains(name));
             (complete && items.iter().all(good)).then_some(())
         })
         .await
@@ -89,7 +86,8 @@ pub(crate) async fn application(fleet: &Fleet, name: &str) -> Result<Value> {
 /// The UID of an object, or `None` when it is not there.
 pub(crate) async fn uid(fleet: &mut Fleet, cluster: &str, object: &str) -> Result<Option<String>> {
     let (namespace, object) = object.split_once(' ').context("write NAMESPACE KIND/NAME")?;
-    let arguments = ["get", object, "-n", namespace, "-o", "jsonpath={.metadata.uid}", "--ignore-not-found"];
+    let arguments =
+        ["get", object, "-n", namespace, "-o", "jsonpath={.metadata.uid}", "--ignore-not-found"];
     let uid = fleet.member(cluster)?.plane.kubectl_ok(&arguments).await?;
     Ok(Some(uid).filter(|uid| !uid.is_empty()))
 }

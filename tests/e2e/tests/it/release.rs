@@ -11,8 +11,15 @@ use crate::fixture::{
 };
 
 const NAMES: [&str; 9] = [
-    "billing-eu-1", "billing-eu-2", "billing-eu-3", "ledger-eu-1", "ledger-eu-2", "ledger-eu-3",
-    "web-eu-1", "web-eu-2", "web-eu-3",
+    "billing-eu-1",
+    "billing-eu-2",
+    "billing-eu-3",
+    "ledger-eu-1",
+    "ledger-eu-2",
+    "ledger-eu-3",
+    "web-eu-1",
+    "web-eu-2",
+    "web-eu-3",
 ];
 
 #[test]
@@ -25,7 +32,15 @@ fn a_commit_reaches_three_clusters_and_is_kept_there() {
         let first = commit(&fleet, &files, "three applications").await?;
         all_healthy(&fleet, &NAMES, &first).await?;
 
-        let title = ["get", "configmap", "ledger-eu-2-config", "-n", "ledger", "-o", "jsonpath={.data.title}"];
+        let title = [
+            "get",
+            "configmap",
+            "ledger-eu-2-config",
+            "-n",
+            "ledger",
+            "-o",
+            "jsonpath={.data.title}",
+        ];
         ensure!(fleet.member("eu-2")?.plane.kubectl_ok(&title).await? == "books");
         ensure!(uid(&mut fleet, "eu-3", "billing configmap/billing-rates").await?.is_some());
 
@@ -38,8 +53,19 @@ fn a_commit_reaches_three_clusters_and_is_kept_there() {
 
 async fn a_foreign_edit_is_healed_and_attributed(fleet: &mut Fleet) -> Result<()> {
     let plane = &fleet.member("eu-1")?.plane;
-    let edit = ["patch", "configmap", "settings", "-n", "web", "--field-manager", "night-shift",
-        "--type", "merge", "-p", r#"{"data":{"greeting":"goodbye"}}"#];
+    let edit = [
+        "patch",
+        "configmap",
+        "settings",
+        "-n",
+        "web",
+        "--field-manager",
+        "night-shift",
+        "--type",
+        "merge",
+        "-p",
+        r#"{"data":{"greeting":"goodbye"}}"#,
+    ];
     plane.kubectl_ok(&edit).await?;
     let read = ["get", "configmap", "settings", "-n", "web", "-o", "jsonpath={.data.greeting}"];
     e2e::deadline::until("the healed greeting", LIMIT, async || {
@@ -73,7 +99,8 @@ async fn what_leaves_git_is_pruned(fleet: &mut Fleet) -> Result<()> {
 async fn a_bad_release_is_undone_by_a_revert(fleet: &mut Fleet) -> Result<()> {
     // The fake kubelet cannot pull an image with this tag.
     let bad = include_str!("fixture/web/deployment.yaml").replace("web:1", "web:broken");
-    let commit = commit(fleet, &[("apps/web/deployment.yaml", &bad)], "a typo in the image").await?;
+    let commit =
+        commit(fleet, &[("apps/web/deployment.yaml", &bad)], "a typo in the image").await?;
     fleet
         .wait_for("the broken release", LIMIT, &["get", "applications", "web-eu-1"], |view| {
             let applied = view["appliedRevision"] == commit.as_str();

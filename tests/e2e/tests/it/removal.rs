@@ -36,7 +36,8 @@ fn an_element_that_goes_takes_its_application_and_no_other() {
         for cluster in ["eu-1", "eu-3"] {
             ensure!(uid(&mut fleet, cluster, WEB_DEPLOYMENT).await?.is_some());
         }
-        let wrong = fleet.muster(&["approve", "applicationset", "apps", "--plan", "0123456789ab"]).await?;
+        let wrong =
+            fleet.muster(&["approve", "applicationset", "apps", "--plan", "0123456789ab"]).await?;
         ensure!(wrong.code == 1, "an approval of another plan was taken: {}", wrong.stdout);
 
         fleet.muster_ok(&["approve", "applicationset", "apps", "--plan", &plan]).await?;
