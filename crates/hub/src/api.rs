@@ -21,7 +21,7 @@ use tonic::{Request, Response, Status};
 use crate::clusters::Clusters;
 use crate::commands::CommandQueue;
 use crate::enrol::{LabelChange, NewToken, TokenScope};
-use crate::fleet::FleetHandle;
+use crate::fleet::{FleetError, FleetHandle};
 use crate::ledger::{Filter, Ledger, NewRecord};
 use crate::listen::operator_of;
 use crate::session::Registry;
@@ -61,6 +61,15 @@ fn done(message: impl Into<String>) -> Answer<v1::Done> {
 
 fn failed(error: impl std::error::Error + 'static) -> Status {
     Status::internal(chain(&error))
+}
+
+/// What the fleet's owner did not do: a refusal is the caller's to mend, the rest is ours.
+fn not_done(error: FleetError) -> Status {
+    match &error {
+        FleetError::Refused(_) => Status::failed_precondition(chain(&error)),
+        FleetError::Failed(_) | FleetError::Store(_) => Status::internal(chain(&error)),
+        FleetError::Stopped => Status::unavailable(chain(&error)),
+    }
 }
 
 fn invalid(error: impl std::fmt::Display) -> Status {
@@ -205,7 +214,7 @@ impl v1::fleet_server::Fleet for FleetApi {
             return Err(invalid(format!("the documents are larger than {MAX_DOCUMENTS} bytes")));
         }
         let outcomes = self.fleet.apply(documents, actor, checked_reason(reason)?).await;
-        let results = outcomes.map_err(failed)?.into_iter().map(|one| v1::ApplyResult {
+        let results = outcomes.map_err(not_done)?.into_iter().map(|one| v1::ApplyResult {
             kind: one.kind,
             name: one.name,
             outcome: one.outcome,
@@ -218,7 +227,7 @@ impl v1::fleet_server::Fleet for FleetApi {
         let actor = self.operator(&request)?;
         let v1::DeleteRequest { kind, name, reason } = request.into_inner();
         let message = self.fleet.delete(kind, name, actor, checked_reason(reason)?).await;
-        done(message.map_err(|error| Status::failed_precondition(chain(&error)))?)
+        done(message.map_err(not_done)?)
     }
 
     async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListResponse> {
@@ -307,7 +316,7 @@ impl v1::fleet_server::Fleet for FleetApi {
         let name = ApplicationName::try_from(application).map_err(invalid)?;
         self.cluster_of(&name)?;
         let paused = self.fleet.pause(name.clone(), actor, checked_reason(reason)?).await;
-        paused.map_err(failed)?;
+        paused.map_err(not_done)?;
         done(format!("application {name} is paused: its spoke reports and changes nothing"))
     }
 
@@ -317,13 +326,13 @@ impl v1::fleet_server::Fleet for FleetApi {
         let name = ApplicationName::try_from(application).map_err(invalid)?;
         self.cluster_of(&name)?;
         let resumed = self.fleet.resume(name.clone(), actor, checked_reason(reason)?).await;
-        resumed.map_err(failed)?;
+        resumed.map_err(not_done)?;
         done(format!("application {name} is resumed"))
     }
 
     async fn refresh(&self, request: Request<v1::RefreshRequest>) -> Answer<v1::RefreshResponse> {
         self.operator(&request)?;
-        let outcome = self.fleet.refresh().await.map_err(failed)?;
+        let outcome = self.fleet.refresh().await.map_err(not_done)?;
         Ok(Response::new(v1::RefreshResponse {
             commit: outcome.commit.map(|commit| commit.to_string()).unwrap_or_default(),
             problems: json(&outcome.problems)?,
@@ -337,7 +346,7 @@ impl v1::fleet_server::Fleet for FleetApi {
         match kind.as_str() {
             "applicationset" => {
                 let approved = self.fleet.approve_set(name.clone(), plan, actor, reason).await;
-                approved.map_err(|error| Status::failed_precondition(chain(&error)))?;
+                approved.map_err(not_done)?;
                 done(format!("the removals of application set {name} go on"))
             }
             "application" => {

@@ -238,11 +238,12 @@ impl ClusterSource for Clusters {
     /// A revoked cluster is still a cluster: its applications stay wanted, so that a revocation
     /// alone never removes anything.
     fn clusters(&self) -> Vec<Cluster> {
-        let records = self.records().unwrap_or_else(|error| {
-            tracing::error!(reason = chain(&error), "the clusters cannot be read");
-            Vec::new()
-        });
-        records.into_iter().filter(|record| !record.is_pending()).map(cluster_of).collect()
+        self.try_clusters().unwrap_or_default()
+    }
+
+    fn try_clusters(&self) -> Result<Vec<Cluster>, String> {
+        let records = self.records().map_err(|error| chain(&error))?;
+        Ok(records.into_iter().filter(|record| !record.is_pending()).map(cluster_of).collect())
     }
 }
 

@@ -59,11 +59,11 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn name(number: u8) -> ApplicationName {
-    ApplicationName::new(&format!("app-{number}")).unwrap()
+    ApplicationName::new(&format!("app-{number}")).expect("a valid name")
 }
 
 fn cluster() -> ClusterName {
-    ClusterName::new("eu-1").unwrap()
+    ClusterName::new("eu-1").expect("a valid name")
 }
 
 fn application(number: u8, version: u8) -> VersionedApplication {
@@ -86,7 +86,7 @@ fn application(number: u8, version: u8) -> VersionedApplication {
         ignore_differences: Vec::new(),
         paused: false,
     })
-    .unwrap()
+    .expect("a small application")
 }
 
 struct World {
@@ -261,16 +261,18 @@ impl World {
         for action in actions {
             match action {
                 hub_side::Action::Send(message) => self.to_spoke.push_back(message),
-                hub_side::Action::Removed { name, version, .. } => {
-                    if self.tombstones.get(&name).is_some_and(|one| one.version == version) {
-                        self.tombstones.remove(&name);
-                        self.tell_hub();
-                    }
-                }
+                hub_side::Action::Removed { name, version, .. } => self.removed(&name, version),
                 hub_side::Action::Close(parting) => panic!("the hub closed: {parting:?}"),
                 hub_side::Action::Rejected(rejection) => panic!("refused: {rejection:?}"),
                 _ => {}
             }
+        }
+    }
+
+    fn removed(&mut self, name: &ApplicationName, version: Digest) {
+        if self.tombstones.get(name).is_some_and(|one| one.version == version) {
+            self.tombstones.remove(name);
+            self.tell_hub();
         }
     }
 

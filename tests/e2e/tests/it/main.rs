@@ -5,6 +5,7 @@
 mod convergence;
 mod faults;
 mod fixture;
+mod guard;
 mod harness;
 mod release;
 mod removal;
