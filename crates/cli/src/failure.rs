@@ -65,6 +65,11 @@ impl Failure {
         matches!(self, Self::Call(CallError::NotFound { .. } | CallError::Missing { .. }))
     }
 
+    /// Whether the way to the hub failed, not the hub.
+    pub(crate) fn is_connection(&self) -> bool {
+        matches!(self, Self::Connect(_))
+    }
+
     /// Whether the same request may succeed later: the hub is restarting, or the way to it broke.
     pub(crate) fn is_passing(&self) -> bool {
         match self {

@@ -17,7 +17,8 @@ pub(crate) struct Watch<'hub> {
     pub(crate) hub: &'hub mut Hub,
     request: v1::ListRequest,
     stream: Option<Streaming<v1::ListResponse>>,
-    /// Whether a list has come at least once: only then is a loss worth waiting out.
+    /// Whether a list has come at least once: only then is an answer that says "not now" worth
+    /// waiting out. A connection that broke always is, since it was there.
     began: bool,
     /// Whether the present loss was already told.
     lost: bool,
@@ -28,8 +29,8 @@ impl<'hub> Watch<'hub> {
         Self { hub, request, stream: None, began: false, lost: false }
     }
 
-    /// The next list. A hub that goes away in between is waited for; one that was never there is
-    /// an error at once.
+    /// The next list. A hub that goes away is waited for: that it is there was seen when it was
+    /// connected to.
     pub(crate) async fn next(&mut self, console: &mut Console) -> Result<Vec<Value>, Failure> {
         loop {
             match self.attempt().await {
@@ -38,7 +39,7 @@ impl<'hub> Watch<'hub> {
                     return Ok(items);
                 }
                 Ok(None) => self.say_lost("the hub ended the stream", console),
-                Err(failure) if self.began && failure.is_passing() => {
+                Err(failure) if failure.is_passing() && (self.began || failure.is_connection()) => {
                     self.say_lost(&runtime::error::chain(&failure), console);
                 }
                 Err(failure) => return Err(failure),

@@ -85,7 +85,10 @@ fn applications_come_sorted_with_kind_and_version() {
         "--repo",
         "https://git.example/fleet.git=fleet",
     ];
-    check(dir.path(), &words, &expect![[r#"
+    check(
+        dir.path(),
+        &words,
+        &expect![[r#"
         {
           "applications": [
             {
@@ -128,9 +131,13 @@ fn applications_come_sorted_with_kind_and_version() {
           "problems": []
         }
         exit 0
-    "#]]);
+    "#]],
+    );
     let words = [words.as_slice(), &["-o", "yaml"]].concat();
-    check(dir.path(), &words, &expect![[r#"
+    check(
+        dir.path(),
+        &words,
+        &expect![[r#"
         applications:
         - apiVersion: muster.dev/v1alpha1
           kind: Application
@@ -158,7 +165,8 @@ fn applications_come_sorted_with_kind_and_version() {
               targetRevision: main
         problems: []
         exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -127,7 +127,8 @@ fn a_hub_that_restarts_is_waited_for() {
     let mut command = tool.command(&["wait", "app", "web"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     fake.watched();
-    runtime.shutdown_background();
+    // Waits until the listener is gone, so that its address is free.
+    drop(runtime);
     let mut talk = BufReader::new(child.stderr.take().unwrap()).lines();
     let line = talk.next().unwrap().unwrap();
     assert!(line.ends_with("trying again until it is back"), "{line}");
