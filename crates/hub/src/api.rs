@@ -18,9 +18,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use crate::clusters::Clusters;
+use crate::clusters::{Clusters, ClustersError};
 use crate::commands::CommandQueue;
-use crate::enrol::{LabelChange, NewToken, TokenScope};
+use crate::enrol::{EnrolError, LabelChange, NewToken, Refusal, TokenScope};
 use crate::fleet::{FleetError, FleetHandle};
 use crate::ledger::{Filter, Ledger, NewRecord};
 use crate::listen::operator_of;
@@ -69,6 +69,19 @@ fn not_done(error: FleetError) -> Status {
         FleetError::Refused(_) => Status::failed_precondition(chain(&error)),
         FleetError::Failed(_) | FleetError::Store(_) => Status::internal(chain(&error)),
         FleetError::Stopped => Status::unavailable(chain(&error)),
+    }
+}
+
+/// What enrolment did not do. An unknown cluster is told apart, so that the CLI can look for the
+/// nearest name.
+fn refused(error: impl std::error::Error + Into<ClustersError> + 'static) -> Status {
+    let text = chain(&error);
+    match error.into() {
+        ClustersError::Enrol(EnrolError::Refused(Refusal::UnknownCluster { .. })) => {
+            Status::not_found(text)
+        }
+        ClustersError::Enrol(EnrolError::Refused(_)) => Status::failed_precondition(text),
+        ClustersError::Enrol(_) | ClustersError::Revocations { .. } => Status::internal(text),
     }
 }
 
@@ -405,7 +418,7 @@ impl v1::fleet_server::Fleet for FleetApi {
         let asked = NewToken { scope, ttl, labels, manual_approval };
         let reason = checked_reason(reason)?;
         let created = self.clusters.create_token(&asked, &actor, &reason, self.now()).await;
-        let created = created.map_err(|error| Status::failed_precondition(chain(&error)))?;
+        let created = created.map_err(refused)?;
         Ok(Response::new(v1::CreateTokenResponse {
             id: created.token.id().to_string(),
             token: created.token.reveal(),
@@ -430,7 +443,7 @@ impl v1::fleet_server::Fleet for FleetApi {
         let cluster = ClusterName::try_from(cluster).map_err(invalid)?;
         let reason = checked_reason(reason)?;
         let approved = self.clusters.approve(&cluster, &actor, &reason, self.now()).await;
-        approved.map_err(|error| Status::failed_precondition(chain(&error)))?;
+        approved.map_err(refused)?;
         done(format!("cluster {cluster} may join"))
     }
 
@@ -440,7 +453,7 @@ impl v1::fleet_server::Fleet for FleetApi {
         let cluster = ClusterName::try_from(cluster).map_err(invalid)?;
         let reason = checked_reason(reason)?;
         let revoked = self.clusters.revoke(&cluster, &actor, &reason, self.now()).await;
-        revoked.map_err(|error| Status::failed_precondition(chain(&error)))?;
+        revoked.map_err(refused)?;
         self.fleet.clusters_changed();
         done(format!("cluster {cluster} is revoked and its stream closed; what runs there goes on"))
     }
@@ -452,7 +465,7 @@ impl v1::fleet_server::Fleet for FleetApi {
         let change = LabelChange { set: set.into_iter().collect(), remove };
         let reason = checked_reason(reason)?;
         let labelled = self.clusters.label(&cluster, &change, &actor, &reason, self.now()).await;
-        labelled.map_err(|error| Status::failed_precondition(chain(&error)))?;
+        labelled.map_err(refused)?;
         self.fleet.clusters_changed();
         done(format!("cluster {cluster} is labelled"))
     }

@@ -40,7 +40,7 @@ impl World {
         let entries = self.fleet.applications.iter().filter(|entry| entry.cluster == known.name);
         let applications: Vec<_> = entries.map(|entry| self.application(entry, false)).collect();
         let count = |test: fn(&ApplicationView) -> bool| {
-            applications.iter().filter(|view| test(view)).count()
+            live(&applications).filter(|view| test(view)).count()
         };
         let state =
             match (known.is_revoked(), known.is_pending(), status.connected, status.last_seen) {
@@ -118,8 +118,8 @@ impl World {
         let entries =
             entries.filter(|one| one.desired.application().set.as_ref() == Some(&entry.name));
         let applications: Vec<_> = entries.map(|entry| self.application(entry, false)).collect();
-        let synced = applications.iter().filter(|view| view.sync == SyncStatus::Synced);
-        let healthy = applications.iter().filter(|view| view.health == Health::Healthy);
+        let synced = live(&applications).filter(|view| view.sync == SyncStatus::Synced);
+        let healthy = live(&applications).filter(|view| view.health == Health::Healthy);
         SetView {
             name: entry.name.clone(),
             origin: entry.origin.clone(),
@@ -132,6 +132,11 @@ impl World {
             problems: entry.problems.clone(),
         }
     }
+}
+
+/// Only what is known now counts as synced or healthy (law L10).
+fn live(views: &[ApplicationView]) -> impl Iterator<Item = &ApplicationView> {
+    views.iter().filter(|view| view.source == StatusSource::Live)
 }
 
 fn source(status: &ClusterStatus) -> StatusSource {

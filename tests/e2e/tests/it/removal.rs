@@ -4,7 +4,8 @@ use anyhow::ensure;
 use e2e::scenario::scenario;
 
 use crate::fixture::{
-    SET_FILE, WEB, all_healthy, application, commit, fleet, gone, list_set, matrix_set, parked, uid,
+    SET_FILE, WEB, all_healthy, application, commit, fleet, gone, list_set, matrix_set, parked,
+    uid, uids,
 };
 
 const NAMES: [&str; 3] = ["web-eu-1", "web-eu-2", "web-eu-3"];
@@ -49,35 +50,42 @@ fn an_element_that_goes_takes_its_application_and_no_other() {
     });
 }
 
+/// The three clusters as documents of the fleet repository, with these labels.
+fn cluster_documents(labels: &str) -> String {
+    let document = |name: &str| {
+        format!(
+            "apiVersion: muster.dev/v1alpha1\nkind: Cluster\nmetadata: {{name: {name}, labels: {{{labels}}}}}\n"
+        )
+    };
+    ["eu-1", "eu-2", "eu-3"].map(document).join("---\n")
+}
+
 #[test]
 fn a_label_that_goes_from_every_cluster_removes_nothing() {
     scenario("labels", async |folder| {
         let mut fleet = fleet(folder).await?;
-        let set = matrix_set(&fleet);
-        let files = [WEB, &[(SET_FILE, &set)]].concat();
+        let set = matrix_set(&fleet).replace("env: prod", "tier: web");
+        let labelled = cluster_documents("tier: web");
+        let clusters = "muster/clusters.yaml";
+        let files = [WEB, &[(SET_FILE, set.as_str()), (clusters, &labelled)]].concat();
         let first = commit(&fleet, &files, "web everywhere").await?;
         all_healthy(&fleet, &NAMES, &first).await?;
+        let before = uids(&mut fleet).await?;
 
-        for cluster in ["eu-1", "eu-2", "eu-3"] {
-            fleet.muster_ok(&["cluster", "label", cluster, "env-"]).await?;
-        }
+        let bare = cluster_documents("");
+        commit(&fleet, &[(clusters, &bare)], "a slip of the pen").await?;
         let (_, names) = parked(&fleet, "apps").await?;
-        ensure!(names.len() >= 2, "parked: {names:?}");
-        let left = usize::from(names.len() < 3);
-        // The first label took one application away, which the budget allows; the rest is parked.
-        let mut standing = 0;
-        for cluster in ["eu-1", "eu-2", "eu-3"] {
-            standing += usize::from(uid(&mut fleet, cluster, WEB_DEPLOYMENT).await?.is_some());
-        }
-        ensure!(standing + left >= 2, "only {standing} of three are left");
+        ensure!(names == NAMES, "parked: {names:?}");
+        ensure!(uids(&mut fleet).await? == before, "objects were removed or replaced");
 
         // The labels come back: nothing is parked any more, and nobody had to approve anything.
-        for cluster in ["eu-1", "eu-2", "eu-3"] {
-            fleet.muster_ok(&["cluster", "label", cluster, "env=prod"]).await?;
+        let mended = commit(&fleet, &[(clusters, &labelled)], "mended").await?;
+        all_healthy(&fleet, &NAMES, &mended).await?;
+        for name in NAMES {
+            let view = application(&fleet, name).await?;
+            ensure!(view["removal"].is_null(), "{view}");
         }
-        all_healthy(&fleet, &NAMES, &first).await?;
-        let view = application(&fleet, "web-eu-1").await?;
-        ensure!(view["removal"].is_null(), "{view}");
+        ensure!(uids(&mut fleet).await? == before, "objects were removed or replaced");
         fleet.stop().await
     });
 }
