@@ -4,7 +4,7 @@
 
 use crate::{tools, workspace};
 use anyhow::{Context, Result, bail};
-use e2e::binaries::Binaries;
+use e2e::binaries::{BIN_DIR_VARIABLE, Binaries};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -33,9 +33,13 @@ pub(crate) enum Ending {
     Interrupted,
 }
 
-/// Builds the control-plane tools and the Muster binaries, as far as they are not there.
+/// Builds the control-plane tools and the Muster binaries, as far as they are not there. A folder that the user names in
+/// `MUSTER_BIN_DIR` is taken as it is.
 pub(crate) fn build(profile: Profile) -> Result<Binaries> {
     tools::run(&tools::Arguments { tools: Vec::new() })?;
+    if std::env::var_os(BIN_DIR_VARIABLE).is_some_and(|folder| !folder.is_empty()) {
+        return Ok(Binaries::default());
+    }
     let mut arguments = vec!["build", "--locked", "-p", "hub", "-p", "spoke-agent", "-p", "cli"];
     let folder = match profile {
         Profile::Debug => "debug",

@@ -54,6 +54,8 @@ pub struct Options {
     pub nodes: usize,
     /// More flags for kube-apiserver.
     pub api_flags: Vec<String>,
+    /// More flags for kube-controller-manager.
+    pub controller_flags: Vec<String>,
 }
 
 /// A running control plane. Dropping it kills its processes.
@@ -198,7 +200,9 @@ impl ControlPlane {
         self.start_process(tools, "kube-apiserver", api_flags)?;
         let api = self.api.clone();
         self.wait_for("/readyz", async || is_ok(&api, "/readyz").await).await?;
-        self.start_process(tools, "kube-controller-manager", controller_manager_flags())?;
+        let mut controller_flags = controller_manager_flags();
+        controller_flags.extend(options.controller_flags.iter().cloned());
+        self.start_process(tools, "kube-controller-manager", controller_flags)?;
         if options.nodes > 0 {
             self.start_nodes(tools, options.nodes).await?;
         }

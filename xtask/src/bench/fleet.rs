@@ -21,6 +21,11 @@ pub(crate) fn namespace(number: usize) -> String {
     format!("app-{number:03}")
 }
 
+/// A spoke waits for 200 Deployments to be healthy, and the Deployment controller with its default
+/// of 20 requests per second takes over half a minute to look at them, whoever applied them.
+const CONTROLLER_FLAGS: [&str; 3] =
+    ["--kube-api-qps=1000", "--kube-api-burst=2000", "--concurrent-deployment-syncs=20"];
+
 /// Starts it, with nothing to apply yet.
 pub(crate) async fn start(
     folder: &Path,
@@ -28,7 +33,8 @@ pub(crate) async fn start(
     api_flags: Vec<String>,
 ) -> Result<Fleet> {
     let mut options = FleetOptions::clusters(1);
-    options.control_plane = Options { nodes: 0, api_flags };
+    let controller_flags = CONTROLLER_FLAGS.map(str::to_owned).to_vec();
+    options.control_plane = Options { nodes: 0, api_flags, controller_flags };
     options.hub_settings.push("fleetRepository.path=muster".to_owned());
     options.binaries = binaries.clone();
     let note = Note::default();

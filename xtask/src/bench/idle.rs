@@ -38,9 +38,10 @@ pub(crate) async fn run(folder: &Path, binaries: &Binaries) -> Result<Vec<Figure
     let fleet = fleet::start(folder, binaries, flags).await?;
     let commit = fleet::commit(&fleet).await?;
     fleet::apply(&fleet, &commit).await?;
-    let applied = requests(&log)?.len();
-    let least = fleet::APPLICATIONS * fleet::OBJECTS;
-    ensure!(applied >= least, "the audit log has {applied} requests, fewer than {least} objects");
+    let applied = requests(&log)?;
+    let (count, least) = (applied.len(), fleet::APPLICATIONS * fleet::OBJECTS);
+    ensure!(count >= least, "the audit log has {count} requests, fewer than {least} objects");
+    tell("applying", &applied);
 
     pause("waiting until the fleet is at rest", SETTLE).await;
     let before = requests(&log)?.len();
@@ -48,9 +49,7 @@ pub(crate) async fn run(folder: &Path, binaries: &Binaries) -> Result<Vec<Figure
     let all = requests(&log)?;
     let resident = fleet.members[0].spoke.usage()?.resident;
     let at_rest = all.get(before..).unwrap_or_default();
-    for (request, count) in kinds(at_rest) {
-        TALK.line(&format!("      at rest: {count} x {request}"));
-    }
+    tell("at rest", at_rest);
     let p99 = heal::p99(&fleet).await?;
     let count = u32::try_from(at_rest.len()).context("too many requests to count")?;
     let rate = f64::from(count) / REST.as_secs_f64();
@@ -59,6 +58,12 @@ pub(crate) async fn run(folder: &Path, binaries: &Binaries) -> Result<Vec<Figure
         Figure::new(NAME, "vmrss_mb", megabytes(resident), "MB"),
         Figure::new(NAME, "heal_p99_seconds", p99.as_secs_f64(), "s"),
     ])
+}
+
+fn tell(when: &str, requests: &[String]) {
+    for (request, count) in kinds(requests) {
+        TALK.line(&format!("      {when}: {count:>5} {request}"));
+    }
 }
 
 async fn pause(what: &str, time: Duration) {
