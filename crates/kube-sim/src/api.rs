@@ -1,0 +1,3 @@
+//! Requests to answers: paths, verbs, media types, errors.
+
+pub mod status;

@@ -1,0 +1,11 @@
+//! What kinds of objects there are and how their fields behave. Pure.
+//!
+//! Built-in types come from a compact table that `cargo xtask kube-types` derives from a real
+//! server's OpenAPI; types of custom resources are made from their definitions. [`table`] is the
+//! form both end in, [`registry`] says which resources are served.
+
+pub mod registry;
+pub mod table;
+
+pub use registry::{Registry, Resource};
+pub use table::{Field, ListMerge, Node, Scalar, Strategy, StructNode, Table, TypeHandle, TypeId};
