@@ -8,6 +8,7 @@
 //!
 //! It must not know Muster: nothing here imports a domain crate.
 
+mod admission;
 pub mod api;
 mod cluster;
 mod objects;
