@@ -11,9 +11,9 @@
 mod admission;
 pub mod api;
 mod cluster;
-mod objects;
 pub mod controllers;
 pub mod merge;
+mod objects;
 pub mod schema;
 pub mod store;
 

@@ -58,12 +58,7 @@ pub fn apply(
 /// Brings `metadata.managedFields` of `new` up to date after a create, update or patch by
 /// `manager` changed `live` (or nothing) into `new`. What did not change stays with its owners.
 #[must_use]
-pub fn track_update(
-    live: Option<&Value>,
-    new: Value,
-    manager: &Manager,
-    ty: &TypeHandle,
-) -> Value {
+pub fn track_update(live: Option<&Value>, new: Value, manager: &Manager, ty: &TypeHandle) -> Value {
     let _ = (live, manager, ty);
     new
 }

@@ -71,8 +71,14 @@ pub enum Node {
     Scalar(Scalar),
     /// Anything: objects merge by key and lists are atomic, as for a schemaless field.
     Any,
-    List { item: TypeId, merge: ListMerge },
-    Map { item: TypeId, atomic: bool },
+    List {
+        item: TypeId,
+        merge: ListMerge,
+    },
+    Map {
+        item: TypeId,
+        atomic: bool,
+    },
     Struct(Box<StructNode>),
 }
 
