@@ -5,6 +5,12 @@
 //! A request calls [`default`] when the new object is merged and its schema's defaults are set, then
 //! [`complete`] when it has its uid, then [`validate`], in this order, as the real server does.
 
+mod complete;
+mod defaults;
+pub(crate) mod names;
+mod pod_defaults;
+pub(crate) mod value;
+
 use serde_json::Value;
 
 use crate::api::status::Status;
@@ -14,7 +20,7 @@ use crate::schema::Resource;
 
 /// Sets the defaults that do not depend on other objects. Setting them twice changes nothing.
 pub(crate) fn default(resource: &Resource, value: &mut Value) {
-    let _ = (resource, value);
+    defaults::default(resource, value);
 }
 
 /// Gives what depends on the cluster or on the object's uid, such as a Service's address or a Job's
@@ -25,7 +31,7 @@ pub(crate) fn complete(
     live: Option<&Value>,
     value: &mut Value,
 ) {
-    let _ = (state, resource, live, value);
+    complete::complete(state, resource, live, value);
 }
 
 /// Refuses what a real server refuses: a 422 that names every field at fault.
