@@ -7,5 +7,5 @@
 pub mod registry;
 pub mod table;
 
-pub use registry::{Registry, Resource};
+pub use registry::{PrinterColumn, Registry, Resource};
 pub use table::{Field, ListMerge, Node, Scalar, Strategy, StructNode, Table, TypeHandle, TypeId};

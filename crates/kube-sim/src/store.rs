@@ -182,7 +182,7 @@ impl Store {
         resource: &ResourceId,
         namespace: Option<&'a str>,
         after: Option<&ObjectKey>,
-    ) -> impl Iterator<Item = &'a Arc<Stored>> {
+    ) -> impl Iterator<Item = &'a Arc<Stored>> + use<'a> {
         let start = match (after, namespace) {
             (Some(after), _) => Bound::Excluded(after.clone()),
             (None, Some(namespace)) => Bound::Included(ObjectKey::new(namespace, "")),

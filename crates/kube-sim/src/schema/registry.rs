@@ -32,6 +32,22 @@ pub struct Resource {
     pub ty: TypeHandle,
     /// Made by a CustomResourceDefinition of this cluster.
     pub custom: bool,
+    /// What `kubectl get` prints of a custom resource besides its name; empty for built-in ones.
+    pub printer_columns: Vec<PrinterColumn>,
+}
+
+/// One of a definition's `additionalPrinterColumns`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PrinterColumn {
+    pub name: Box<str>,
+    /// `string`, `integer`, `number`, `boolean` or `date`.
+    pub ty: Box<str>,
+    pub format: Box<str>,
+    pub description: Box<str>,
+    /// Columns above 0 are shown with `-o wide` only.
+    pub priority: i64,
+    /// Such as `.status.phase`.
+    pub json_path: Box<str>,
 }
 
 impl Resource {
