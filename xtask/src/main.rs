@@ -11,6 +11,7 @@
 mod bench;
 mod codegen;
 mod demo;
+mod kube_types;
 mod live;
 mod stage;
 mod stopwatch;
@@ -35,6 +36,8 @@ struct Arguments {
 enum Command {
     /// Generate proto/src/generated from proto/muster/v1/*.proto
     Codegen(codegen::Arguments),
+    /// Generate crates/kube-sim/types from the pinned API server
+    KubeTypes(kube_types::Arguments),
     /// Check the rules that no compiler checks
     Tidy(tidy::Arguments),
     /// Run all checks and tests, as CI does
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
     e2e::guard::set_launcher(PathBuf::from("/proc/self/exe"), &["guard"]);
     let outcome = match Arguments::parse().command {
         Command::Codegen(arguments) => codegen::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::KubeTypes(arguments) => kube_types::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Tidy(arguments) => tidy::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Test(arguments) => test::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Tools(arguments) => tools::run(&arguments).map(|()| ExitCode::SUCCESS),

@@ -4,8 +4,9 @@
 //! server's OpenAPI; types of custom resources are made from their definitions. [`table`] is the
 //! form both end in, [`registry`] says which resources are served.
 
+pub mod builtin;
 pub mod registry;
 pub mod table;
 
-pub use registry::{PrinterColumn, Registry, Resource};
+pub use registry::{Group, PrinterColumn, Registry, Resource, ScalePaths, Subresource};
 pub use table::{Field, ListMerge, Node, Scalar, Strategy, StructNode, Table, TypeHandle, TypeId};

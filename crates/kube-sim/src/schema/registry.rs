@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::builtin;
 use super::table::TypeHandle;
 use crate::store::ResourceId;
 
@@ -12,7 +13,20 @@ use crate::store::ResourceId;
 pub struct ScalePaths {
     pub spec_replicas: Box<str>,
     pub status_replicas: Box<str>,
+    /// In a custom resource a string; in a built-in one the selector itself, as an object.
     pub selector: Option<Box<str>>,
+}
+
+/// A subresource as discovery shows it, such as `status`, `scale`, `eviction` or `token`.
+#[derive(Debug, Clone)]
+pub struct Subresource {
+    pub name: Box<str>,
+    /// The kind that is sent and answered, which may be of another group, such as `autoscaling`.
+    pub group: Box<str>,
+    pub version: Box<str>,
+    pub kind: Box<str>,
+    pub verbs: Vec<Box<str>>,
+    pub ty: TypeHandle,
 }
 
 /// One resource in one version.
@@ -29,11 +43,13 @@ pub struct Resource {
     pub verbs: Vec<Box<str>>,
     pub has_status: bool,
     pub scale: Option<ScalePaths>,
+    /// All of them, `status` and `scale` too.
+    pub subresources: Vec<Subresource>,
+    /// What `kubectl get` prints of a custom resource besides its name; empty for built-in ones.
+    pub printer_columns: Vec<PrinterColumn>,
     pub ty: TypeHandle,
     /// Made by a CustomResourceDefinition of this cluster.
     pub custom: bool,
-    /// What `kubectl get` prints of a custom resource besides its name; empty for built-in ones.
-    pub printer_columns: Vec<PrinterColumn>,
 }
 
 /// One of a definition's `additionalPrinterColumns`.
@@ -61,15 +77,46 @@ impl Resource {
     }
 }
 
+/// A group with its versions, the preferred one first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub name: Box<str>,
+    pub versions: Vec<Box<str>>,
+}
+
+/// What every cluster serves.
+#[derive(Debug, Default)]
+pub(super) struct Builtin {
+    resources: BTreeMap<ResourceId, Vec<Arc<Resource>>>,
+    groups: Vec<Group>,
+}
+
+impl Builtin {
+    /// Versions are added in the order of preference.
+    pub(super) fn add_version(&mut self, group: &str, version: &str) {
+        add_version(&mut self.groups, group, version);
+    }
+
+    pub(super) fn add(&mut self, resource: Resource) {
+        self.resources.entry(resource.id.clone()).or_default().push(Arc::new(resource));
+    }
+}
+
 /// The resources that one cluster serves. Clones share what is built in.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     /// By resource, the served versions with the preferred one first.
-    builtin: Arc<BTreeMap<ResourceId, Vec<Arc<Resource>>>>,
+    builtin: Arc<Builtin>,
     custom: BTreeMap<ResourceId, Vec<Arc<Resource>>>,
 }
 
 impl Registry {
+    /// What a new cluster serves. Cheap: the types are read once in a process.
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self { builtin: builtin::builtin(), custom: BTreeMap::new() }
+    }
+
     /// The resource in this version.
     #[must_use]
     pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
@@ -77,15 +124,39 @@ impl Registry {
         versions.iter().find(|resource| *resource.version == *version)
     }
 
+    /// The resource of a kind in this version.
+    #[must_use]
+    pub fn by_kind(&self, group: &str, version: &str, kind: &str) -> Option<&Arc<Resource>> {
+        self.iter()
+            .filter(|(id, _)| id.group() == group)
+            .flat_map(|(_, versions)| versions)
+            .find(|resource| *resource.version == *version && *resource.kind == *kind)
+    }
+
     /// The versions of a resource, the preferred one first.
     #[must_use]
     pub fn versions(&self, id: &ResourceId) -> Option<&[Arc<Resource>]> {
-        self.custom.get(id).or_else(|| self.builtin.get(id)).map(Vec::as_slice)
+        self.custom.get(id).or_else(|| self.builtin.resources.get(id)).map(Vec::as_slice)
     }
 
     /// Every resource, each in all its versions.
     pub fn iter(&self) -> impl Iterator<Item = (&ResourceId, &[Arc<Resource>])> {
-        self.builtin.iter().chain(&self.custom).map(|(id, versions)| (id, versions.as_slice()))
+        let all = self.builtin.resources.iter().chain(&self.custom);
+        all.map(|(id, versions)| (id, versions.as_slice()))
+    }
+
+    /// The groups in the order of discovery: the built-in ones, then the others by name.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Group> {
+        let mut groups = self.builtin.groups.clone();
+        for resource in self.custom.values().flatten() {
+            add_version(&mut groups, resource.id.group(), &resource.version);
+        }
+        // Resources of a group may have different versions: the order is that of the versions.
+        for group in &mut groups[self.builtin.groups.len()..] {
+            group.versions.sort_by(|a, b| version_order(a).cmp(&version_order(b)));
+        }
+        groups
     }
 
     /// Serves a custom resource, in place of what it was before.
@@ -96,5 +167,55 @@ impl Registry {
     /// Stops serving a custom resource.
     pub fn remove_custom(&mut self, id: &ResourceId) {
         self.custom.remove(id);
+    }
+}
+
+fn add_version(groups: &mut Vec<Group>, name: &str, version: &str) {
+    let place = groups.iter().position(|group| *group.name == *name).unwrap_or_else(|| {
+        groups.push(Group { name: name.into(), versions: Vec::new() });
+        groups.len() - 1
+    });
+    let versions = &mut groups[place].versions;
+    if !versions.iter().any(|known| **known == *version) {
+        versions.push(version.into());
+    }
+}
+
+/// Sorts as Kubernetes prefers versions: v10, v2, v1, v2beta1, v1beta2, v1alpha1, then others by name.
+pub(super) fn version_order(version: &str) -> impl Ord + use<> {
+    use std::cmp::Reverse;
+    let parsed = || {
+        let rest = version.strip_prefix('v')?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let major: u32 = rest[..digits].parse().ok()?;
+        let (stage, minor) = match &rest[digits..] {
+            "" => (0, 0),
+            rest => {
+                let (stage, minor) = rest
+                    .strip_prefix("beta")
+                    .map(|minor| (1, minor))
+                    .or_else(|| Some((2, rest.strip_prefix("alpha")?)))?;
+                (stage, minor.parse::<u32>().ok()?)
+            }
+        };
+        Some((stage, Reverse(major), Reverse(minor)))
+    };
+    // `None` would sort before `Some`.
+    match parsed() {
+        Some(order) => (0, Some(order), String::new()),
+        None => (1, None, version.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_preferred_by_stability_then_by_number() {
+        let mut versions = vec!["v1alpha1", "foo", "v1", "v2beta1", "v10", "v1beta2", "v2", "bar"];
+        versions.sort_by(|a, b| version_order(a).cmp(&version_order(b)));
+        let expected = ["v10", "v2", "v1", "v2beta1", "v1beta2", "v1alpha1", "bar", "foo"];
+        assert_eq!(versions, expected);
     }
 }

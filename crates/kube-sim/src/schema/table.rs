@@ -7,13 +7,15 @@ use std::sync::Arc;
 use serde_json::Value;
 
 /// A node of a [`Table`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypeId(pub u32);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scalar {
     String,
     Integer,
+    /// An integer of 32 bits.
+    Int32,
     Number,
     Boolean,
     /// `x-kubernetes-int-or-string`.
@@ -24,6 +26,8 @@ pub enum Scalar {
     Bytes,
     /// An RFC 3339 time, `format: date-time`.
     Time,
+    /// A time with six digits for the microseconds.
+    MicroTime,
 }
 
 /// How two lists become one in server-side apply (`x-kubernetes-list-type`).
@@ -44,12 +48,18 @@ pub struct Strategy {
     pub merge_key: Option<Box<str>>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Field {
     pub ty: TypeId,
     pub required: bool,
     pub nullable: bool,
+    /// Filled in where the field is absent. The default of a list's key is here too, in the struct
+    /// of its items, such as `TCP` for the `protocol` of a port.
     pub default: Option<Value>,
+    /// Of a built-in type: a zero value differs from an absent one, and is kept.
+    pub pointer: bool,
+    /// Of a built-in type: written also when absent, as zero, `{}` or null.
+    pub always: bool,
     pub strategy: Strategy,
 }
 
