@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::api::status::Status;
 use crate::cluster::State;
-use crate::merge::{Manager, track_update};
+use crate::merge::{FieldSet, Manager, track_update};
 use crate::schema::Resource;
 use crate::store::{Event, ObjectKey, Stored};
 
@@ -47,7 +47,7 @@ impl State {
     ) -> Result<Event, Status> {
         value["metadata"]["uid"] = json!(self.uid());
         value["metadata"]["creationTimestamp"] = json!(by.time);
-        let value = track_update(None, value, by, &resource.ty);
+        let value = track_update(None, value, by, &resource.ty, &FieldSet::default());
         Ok(self.commit(resource, key, value))
     }
 
@@ -62,7 +62,8 @@ impl State {
         by: &Manager,
     ) -> Result<Option<Event>, Status> {
         let _ = part;
-        let value = track_update(Some(&live.value()), value, by, &resource.ty);
+        let value =
+            track_update(Some(&live.value()), value, by, &resource.ty, &FieldSet::default());
         Ok(Some(self.commit(resource, live.key.clone(), value)))
     }
 
