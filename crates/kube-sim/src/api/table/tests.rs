@@ -24,6 +24,7 @@ fn resource(group: &str, plural: &str, printer_columns: Vec<PrinterColumn>) -> R
         verbs: Vec::new(),
         has_status: false,
         scale: None,
+        subresources: Vec::new(),
         ty: TypeHandle { table: Arc::new(table), id },
         custom: group == "example.com",
         printer_columns,
