@@ -91,6 +91,8 @@ fn fields(package: &str, ty: &str) -> BTreeMap<String, Presence> {
         let tag = tag.split('"').next().unwrap_or_default();
         let mut words = declaration.split_whitespace();
         let (name, kind) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        // An embedded struct is named by its type, such as `metav1.ObjectMeta`.
+        let kind = if kind.is_empty() { name } else { kind };
         let mut options = tag.split(',');
         let json = options.next().unwrap_or_default();
         let options: Vec<&str> = options.collect();
@@ -147,6 +149,7 @@ type Inner struct {
 type Kind string
 type Outer struct {
 	metav1.TypeMeta `json:\",inline\"`
+	metav1.ObjectMeta `json:\"metadata,omitempty\"`
 	// A comment with `ticks`.
 	Replicas *int32 `json:\"replicas,omitempty\"`
 	Paused   bool `json:\"paused,omitempty\"`
@@ -168,6 +171,7 @@ type Outer struct {
             "apiVersion",
             "kind",
             "kinds",
+            "metadata always",
             "paused",
             "port always",
             "replicas pointer",

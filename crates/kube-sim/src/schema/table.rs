@@ -96,6 +96,9 @@ pub enum Node {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
     nodes: Vec<Node>,
+    /// Of a custom type: whether a map's value may be null, for the nodes that its definition made.
+    /// Its other nodes are copies of built-in ones.
+    custom: BTreeMap<TypeId, bool>,
 }
 
 impl Table {
@@ -114,6 +117,22 @@ impl Table {
     #[must_use]
     pub fn node(&self, id: TypeId) -> &Node {
         &self.nodes[id.0 as usize]
+    }
+
+    /// Says that the node is from a custom resource's definition: its values are kept as they are.
+    pub fn set_custom(&mut self, id: TypeId, nullable: bool) {
+        self.custom.insert(id, nullable);
+    }
+
+    #[must_use]
+    pub fn is_custom(&self, id: TypeId) -> bool {
+        self.custom.contains_key(&id)
+    }
+
+    /// Whether null is a value of this custom type.
+    #[must_use]
+    pub fn is_nullable(&self, id: TypeId) -> bool {
+        self.custom.get(&id).is_some_and(|nullable| *nullable)
     }
 }
 
