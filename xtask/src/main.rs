@@ -10,6 +10,7 @@
 
 mod bench;
 mod codegen;
+mod conformance;
 mod demo;
 mod kube_types;
 mod live;
@@ -46,6 +47,8 @@ enum Command {
     Tools(tools::Arguments),
     /// Tell the whole story on three real control planes, and stay up for kubectl and muster
     Demo(demo::Arguments),
+    /// Check the facts of a Kubernetes API server on kube-sim and on a real one
+    Conformance(conformance::Arguments),
     /// Measure the figures of docs/benchmarks.md
     Bench(bench::Arguments),
     /// Become another program that dies with this one; see e2e::guard
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Tools(arguments) => tools::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Guard { program } => return e2e::guard::exec(&program),
     };

@@ -3,12 +3,14 @@
 //! The phases go from the cheapest to the dearest, and the first that fails ends the run. All cargo commands select the whole
 //! workspace, so that every crate is built once, with one set of features; clippy alone keeps results of its own.
 
+use crate::conformance::{self, Against};
 use crate::stopwatch::Stopwatch;
 use crate::{codegen, tidy, tools, workspace};
 use anyhow::{Context, Result, bail};
 use e2e::binaries::BIN_DIR_VARIABLE;
 use e2e::folder::E2E_DIR_VARIABLE;
 use e2e::tools::{TOOLS_DIR_VARIABLE, Tools};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -42,11 +44,15 @@ enum Phase {
     Tools,
     /// Unit, property and component tests
     Crates,
+    /// What kube-sim does, against the answers of a real API server
+    Sim,
+    /// The same on a real control plane
+    Real,
     /// Black-box tests on real control planes
     E2e,
 }
 
-const ALL: [Phase; 8] = [
+const ALL: [Phase; 10] = [
     Phase::Fmt,
     Phase::Tidy,
     Phase::Codegen,
@@ -54,6 +60,8 @@ const ALL: [Phase; 8] = [
     Phase::Build,
     Phase::Tools,
     Phase::Crates,
+    Phase::Sim,
+    Phase::Real,
     Phase::E2e,
 ];
 
@@ -70,6 +78,8 @@ impl Phase {
             Self::Build => "build",
             Self::Tools => "tools",
             Self::Crates => "crates",
+            Self::Sim => "sim",
+            Self::Real => "real",
             Self::E2e => "e2e",
         }
     }
@@ -78,7 +88,8 @@ impl Phase {
     fn needs(self) -> &'static [Self] {
         match self {
             Self::Crates => &[Self::Tools],
-            Self::E2e => &[Self::Build, Self::Tools],
+            Self::Sim => &[Self::Build],
+            Self::Real | Self::E2e => &[Self::Build, Self::Tools],
             _ => &[],
         }
     }
@@ -98,6 +109,8 @@ impl Phase {
                 let flags = with_separator(&[], filter);
                 cargo(&["test", "--locked", "--workspace", "--exclude", "e2e"], &flags)
             }
+            Self::Sim => conformance(Against::Sim),
+            Self::Real => conformance(Against::Real),
             Self::E2e => {
                 let flags = with_separator(&[E2E_THREADS], filter);
                 cargo(&["test", "--locked", "--workspace", "--test", "e2e"], &flags)
@@ -132,7 +145,7 @@ fn plan(asked: &[Phase], no_e2e: bool) -> Vec<Phase> {
     let asked = if asked.is_empty() { &ALL[..] } else { asked };
     let mut phases: Vec<Phase> = asked.to_vec();
     if no_e2e {
-        phases.retain(|phase| *phase != Phase::E2e);
+        phases.retain(|phase| !matches!(phase, Phase::Real | Phase::E2e));
     }
     for phase in phases.clone() {
         phases.extend(phase.needs());
@@ -157,19 +170,27 @@ fn cargo(arguments: &[&str], more: &[String]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let line = arguments.iter().copied().chain(more.iter().map(String::as_str));
     println!("cargo {}", line.collect::<Vec<_>>().join(" "));
-    let status = Command::new(cargo)
-        .args(arguments)
-        .args(more)
-        .current_dir(workspace::root())
-        .env(TOOLS_DIR_VARIABLE, Tools::locate()?.folder())
-        .env(BIN_DIR_VARIABLE, target.join("debug"))
-        .env(E2E_DIR_VARIABLE, target.join("e2e"))
-        .status()
-        .context("cannot start cargo")?;
+    let mut command = Command::new(cargo);
+    command.args(arguments).args(more);
+    let status = with_environment(&mut command, &target)?.status().context("cannot start cargo")?;
     if !status.success() {
         bail!("cargo {} failed ({status})", arguments.first().copied().unwrap_or_default());
     }
     Ok(())
+}
+
+fn conformance(side: Against) -> Result<()> {
+    let target = workspace::target()?;
+    let mut command = Command::new(target.join("debug").join("conformance"));
+    conformance::run_built(side, with_environment(&mut command, &target)?)
+}
+
+fn with_environment<'a>(command: &'a mut Command, target: &Path) -> Result<&'a mut Command> {
+    Ok(command
+        .current_dir(workspace::root())
+        .env(TOOLS_DIR_VARIABLE, Tools::locate()?.folder())
+        .env(BIN_DIR_VARIABLE, target.join("debug"))
+        .env(E2E_DIR_VARIABLE, target.join("e2e")))
 }
 
 fn print_times(times: &[(&str, Duration)], total: Stopwatch, failed: Option<Phase>) {
@@ -189,7 +210,7 @@ mod tests {
     #[test]
     fn all_phases_run_in_order_and_e2e_can_be_left_out() {
         assert_eq!(plan(&[], false), ALL);
-        assert_eq!(plan(&[], true), ALL[..7]);
+        assert_eq!(plan(&[], true), ALL[..8]);
     }
 
     #[test]
