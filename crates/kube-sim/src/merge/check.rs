@@ -69,7 +69,7 @@ impl Check<'_> {
     fn scalar(&mut self, node: &Node, value: &Value) {
         let Node::Scalar(scalar) = node else { return };
         let message = match scalar {
-            Scalar::Integer | Scalar::Number if !value.is_number() => {
+            Scalar::Integer | Scalar::Int32 | Scalar::Number if !value.is_number() => {
                 format!("expected numeric (int or float), got {}", type_name(value))
             }
             Scalar::String | Scalar::Bytes if !value.is_string() => {
@@ -78,7 +78,7 @@ impl Check<'_> {
             Scalar::Boolean if !value.is_boolean() => {
                 format!("expected boolean, got &{{{}}}", plain(value))
             }
-            Scalar::IntOrString | Scalar::Quantity | Scalar::Time
+            Scalar::IntOrString | Scalar::Quantity | Scalar::Time | Scalar::MicroTime
                 if value.is_array() || value.is_object() =>
             {
                 format!("expected any scalar, got &{{{}}}", plain(value))

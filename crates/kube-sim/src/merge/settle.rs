@@ -32,7 +32,9 @@ fn settle_null(parent: &Node, child: &Child<'_>, value: &mut Value) -> bool {
     let empty = match (parent, child.node) {
         (Node::Map { .. }, Node::Scalar(Scalar::String | Scalar::Bytes)) => json!(""),
         (Node::Map { .. }, Node::Scalar(Scalar::Quantity)) => json!("0"),
-        (Node::Map { .. }, Node::Scalar(Scalar::Integer | Scalar::Number)) => json!(0),
+        (Node::Map { .. }, Node::Scalar(Scalar::Integer | Scalar::Int32 | Scalar::Number)) => {
+            json!(0)
+        }
         (Node::Map { .. }, Node::Scalar(Scalar::Boolean)) => json!(false),
         _ if child.is_by_value() => json!({}),
         _ => return child.field.is_none_or(|field| field.nullable),
