@@ -179,11 +179,17 @@ pub enum PatchError {
 }
 
 /// RFC 7386.
-#[must_use]
-pub fn json_merge_patch(live: &Value, patch: &Value) -> Value {
+///
+/// # Errors
+/// When the patch is not an object.
+pub fn json_merge_patch(live: &Value, patch: &Value) -> Result<Value, PatchError> {
+    if !patch.is_object() {
+        let problem = json::not_an_object(patch);
+        return Err(PatchError::Malformed(format!("error decoding patch: {problem}")));
+    }
     let mut merged = live.clone();
     json::merge_into(&mut merged, patch);
-    merged
+    Ok(merged)
 }
 
 /// RFC 6902.

@@ -102,7 +102,7 @@ impl Run<'_> {
             entry.owner = owner;
             entry.replace(owned);
             if is_changed {
-                entry.time = Some(self.manager.time.clone());
+                entry.stamp(self.manager);
             }
             managed.entries.push(entry);
         }
@@ -121,7 +121,7 @@ impl Run<'_> {
         let fields = difference(self.table, self.node, None, live).without(self.reset);
         let fields = fields.added.union(&fields.modified).difference(&NEVER_OWNED);
         let mut entry = Entry::new(Owner::new(&manager, Operation::Update), fields);
-        entry.time = Some(manager.time);
+        entry.stamp(&manager);
         (!entry.set().is_empty()).then_some(entry)
     }
 

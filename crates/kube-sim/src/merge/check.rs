@@ -129,7 +129,7 @@ impl Check<'_> {
 }
 
 /// The name of a value's type in Go, in which the real server's messages are written.
-fn type_name(value: &Value) -> &'static str {
+pub(super) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "<nil>",
         Value::Bool(_) => "bool",

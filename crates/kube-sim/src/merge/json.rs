@@ -53,6 +53,14 @@ pub(super) fn json_patch(live: &Value, patch: &Value) -> Result<Value, PatchErro
     Ok(document)
 }
 
+/// What the real server says of a merge patch that is no object.
+pub(super) fn not_an_object(patch: &Value) -> String {
+    format!(
+        "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+        kind(patch)
+    )
+}
+
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Object(_) => "object",
@@ -149,17 +157,21 @@ impl<'a> Operation<'a> {
     fn replace(&self, document: &mut Value, path: &str) -> Result<(), String> {
         let value = self.needed_value()?;
         let parent = split(path).and_then(|(parent, _)| pointed(document, parent));
-        if !path.is_empty() && !parent.is_some_and(|parent| parent.is_object() || parent.is_array())
-        {
+        let is_object = parent.is_some_and(Value::is_object);
+        if !path.is_empty() && !is_object && !parent.is_some_and(Value::is_array) {
             return Err(format!(
                 "replace operation does not apply: doc is missing path: {path}: {MISSING}"
             ));
         }
-        let there = pointed_mut(document, path).ok_or_else(|| {
-            format!("replace operation does not apply: doc is missing key: {path}: {MISSING}")
-        })?;
-        *there = value;
-        Ok(())
+        if let Some(there) = pointed_mut(document, path) {
+            *there = value;
+            return Ok(());
+        }
+        // A missing key of an object is added, as the real server's library has it.
+        if is_object {
+            return self.put(document, path, value);
+        }
+        Err(format!("replace operation does not apply: doc is missing key: {path}: {MISSING}"))
     }
 
     fn test(&self, document: &Value, path: &str) -> Result<(), String> {

@@ -87,6 +87,12 @@ impl Entry {
         &self.set
     }
 
+    /// Notes when the owner wrote. The real server forgets it for writes through `scale`.
+    pub(super) fn stamp(&mut self, manager: &Manager) {
+        let is_scale = manager.subresource == "scale";
+        self.time = (!is_scale).then(|| manager.time.clone());
+    }
+
     pub(super) fn replace(&mut self, set: FieldSet) {
         if set != self.set {
             self.set = set;

@@ -29,16 +29,28 @@ pub(super) fn settle(table: &Table, node: &Node, value: &mut Value) {
 
 /// Whether the field stays.
 fn settle_null(parent: &Node, child: &Child<'_>, value: &mut Value) -> bool {
-    let empty = match (parent, child.node) {
-        (Node::Map { .. }, Node::Scalar(Scalar::String | Scalar::Bytes)) => json!(""),
-        (Node::Map { .. }, Node::Scalar(Scalar::Quantity)) => json!("0"),
-        (Node::Map { .. }, Node::Scalar(Scalar::Integer | Scalar::Int32 | Scalar::Number)) => {
-            json!(0)
+    let Some(field) = child.field else {
+        if matches!(parent, Node::Map { .. }) {
+            *value = zero(child.node);
         }
-        (Node::Map { .. }, Node::Scalar(Scalar::Boolean)) => json!(false),
-        _ if child.is_by_value() => json!({}),
-        _ => return child.field.is_none_or(|field| field.nullable),
+        return true;
     };
-    *value = empty;
-    true
+    if field.always && !field.pointer {
+        *value = match child.node {
+            Node::Struct(_) => json!({}),
+            node => zero(node),
+        };
+    }
+    field.always || field.nullable
+}
+
+/// The empty value of a scalar; null for what is held by reference.
+fn zero(node: &Node) -> Value {
+    match node {
+        Node::Scalar(Scalar::String | Scalar::Bytes) => json!(""),
+        Node::Scalar(Scalar::Quantity) => json!("0"),
+        Node::Scalar(Scalar::Integer | Scalar::Int32 | Scalar::Number) => json!(0),
+        Node::Scalar(Scalar::Boolean) => json!(false),
+        _ => Value::Null,
+    }
 }

@@ -1,12 +1,13 @@
 //! How the walks over objects see a type: as one value, a list or fields. It decides what an
 //! untyped value is by looking at it, and what path element names an item of a list.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
 use super::path::PathElement;
-use crate::schema::{Field, ListMerge, Node, Table};
+use crate::schema::{Field, ListMerge, Node, Scalar, Table};
 
 /// The type of what has no type.
 pub(super) static ANY: Node = Node::Any;
@@ -53,14 +54,34 @@ pub(super) struct Child<'t> {
 }
 
 impl Child<'_> {
-    /// Whether the real server holds this field as a struct by value, which is there when it is
-    /// absent in JSON. The published schema says so by a default of `{}`. Custom resources are
-    /// never held so; their structs have no name.
-    pub(super) fn is_by_value(&self) -> bool {
-        let Node::Struct(node) = self.node else { return false };
-        let default = self.field.and_then(|field| field.default.as_ref());
-        !node.name.is_empty()
-            && default.is_some_and(|value| value.as_object().is_some_and(Map::is_empty))
+    /// What the real server's typed object holds where this field is absent in JSON: a struct by
+    /// value is there and empty, and what is always written is there and null. Custom resources
+    /// are untyped there, and their structs have no name.
+    pub(super) fn when_absent(&self) -> Option<&'static Value> {
+        let field = self.field?;
+        match self.node {
+            Node::Struct(node) if !field.pointer => (!node.name.is_empty()).then(|| &*EMPTY),
+            Node::Scalar(_) => None,
+            _ => field.always.then_some(&Value::Null),
+        }
+    }
+
+    /// What counts for a key that an item of a list does not say.
+    fn key_default(&self) -> Option<Cow<'_, Value>> {
+        let field = self.field?;
+        if let Some(default) = &field.default {
+            return Some(Cow::Borrowed(default));
+        }
+        // The published schema gives these fields a default of zero.
+        match self.node {
+            Node::Scalar(Scalar::String) if field.always && !field.pointer => {
+                Some(Cow::Owned(Value::String(String::new())))
+            }
+            Node::Scalar(Scalar::Int32 | Scalar::Integer) if field.always && !field.pointer => {
+                Some(Cow::Owned(Value::from(0)))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -131,11 +152,12 @@ fn keyed_element(
         }
         _ => return Err("associative list with keys may not have non-map elements".to_owned()),
     };
-    let default =
-        |key: &str| child(table, item, key).field.and_then(|field| field.default.as_ref());
     let named = keys.iter().filter_map(|key| {
-        let value = fields.get(&**key).or_else(|| default(key))?;
-        Some((key.clone(), value.clone()))
+        let value = match fields.get(&**key) {
+            Some(value) => value.clone(),
+            None => child(table, item, key).key_default()?.into_owned(),
+        };
+        Some((key.clone(), value))
     });
     let named: Vec<_> = named.collect();
     if named.is_empty() {

@@ -5,8 +5,8 @@
 use serde_json::{Map, Value};
 
 use super::PatchError;
-use super::check::plain;
-use super::json::merge_into;
+use super::check::{plain, type_name};
+use super::json::not_an_object;
 use super::shape::child;
 use crate::schema::{Node, Strategy, Table};
 
@@ -18,8 +18,6 @@ const DELETE_FROM_LIST: &str = "$deleteFromPrimitiveList/";
 const SET_ORDER: &str = "$setElementOrder/";
 
 const BAD_RETAIN_KEYS: &str = "invalid patch format of retainKeys";
-const BAD_DELETE_LIST: &str = "invalid patch format of primitive list";
-const BAD_ORDER_LIST: &str = "invalid patch format of setElementOrder list";
 
 /// Merges a patch into an object.
 pub(super) fn merge_fields(
@@ -48,8 +46,7 @@ pub(super) fn merge_fields(
             continue;
         }
         if let Some(name) = name.strip_prefix(DELETE_FROM_LIST) {
-            let Value::Array(gone) = change else { return Err(malformed(BAD_DELETE_LIST)) };
-            if let Some(Value::Array(items)) = live.get_mut(name) {
+            if let (Some(Value::Array(items)), Value::Array(gone)) = (live.get_mut(name), change) {
                 items.retain(|item| !gone.contains(item));
             }
             continue;
@@ -58,7 +55,11 @@ pub(super) fn merge_fields(
     }
     for (name, order) in patch {
         let Some(name) = name.strip_prefix(SET_ORDER) else { continue };
-        let Value::Array(order) = order else { return Err(malformed(BAD_ORDER_LIST)) };
+        let Value::Array(order) = order else {
+            let kind = type_name(order);
+            let message = format!("expected a []interface {{}}, but received a {kind}");
+            return Err(PatchError::Failed(message));
+        };
         let strategy = strategy(table, node, name);
         let sent = patch.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         check_order(sent, order, strategy.merge_key.as_deref())?;
@@ -122,6 +123,8 @@ fn merge_field(
             let order = patch.get(&format!("{SET_ORDER}{name}")).and_then(Value::as_array);
             merge_items(table, below, there, change, order, strategy.merge_key.as_deref())?;
         }
+        // The real server looks for no directives in a list that it replaces.
+        (Some(Value::Array(there)), Value::Array(change)) => there.clone_from(change),
         _ => match without_directives(change) {
             Some(value) => {
                 live.insert(name.to_owned(), value);
@@ -306,17 +309,17 @@ fn sort_items(
     Ok(())
 }
 
-/// A custom resource has no strategic merge patch; its merge patch is the plain one.
+/// The object with the patch merged into it.
 pub(super) fn strategic_merge_patch(
     table: &Table,
     node: &Node,
     live: &Value,
     patch: &Value,
 ) -> Result<Value, PatchError> {
-    let mut merged = live.clone();
-    match (&mut merged, patch) {
-        (Value::Object(fields), Value::Object(patch)) => merge_fields(table, node, fields, patch)?,
-        (merged, patch) => merge_into(merged, patch),
-    }
-    Ok(merged)
+    let Value::Object(patch) = patch else {
+        return Err(PatchError::Malformed(not_an_object(patch)));
+    };
+    let mut merged = live.as_object().cloned().unwrap_or_default();
+    merge_fields(table, node, &mut merged, patch)?;
+    Ok(Value::Object(merged))
 }

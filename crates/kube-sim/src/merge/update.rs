@@ -33,7 +33,7 @@ pub(super) fn track_update(
         let mut entry =
             managed.remove(&owner).unwrap_or_else(|| Entry::new(owner, FieldSet::default()));
         entry.replace(entry.set().union(&owned));
-        entry.time = Some(manager.time.clone());
+        entry.stamp(manager);
         managed.entries.push(entry);
     }
     managed.cap();

@@ -305,37 +305,24 @@ impl Differ<'_> {
         right: Option<&Map<String, Value>>,
     ) -> Difference {
         let mut below = Difference::default();
-        for (name, value) in left.into_iter().flatten() {
-            let other = right.and_then(|right| right.get(name));
-            self.field(node, name, Some(value), other, &mut below);
-        }
-        for (name, value) in right.into_iter().flatten() {
-            if left.is_none_or(|left| !left.contains_key(name)) {
-                self.field(node, name, None, Some(value), &mut below);
+        let names = left.into_iter().flatten().map(|(name, _)| name);
+        let added = right.into_iter().flatten().map(|(name, _)| name);
+        let added = added.filter(|name| left.is_none_or(|left| !left.contains_key(*name)));
+        for name in names.chain(added) {
+            let (before, after) =
+                (left.map(|left| left.get(name)), right.map(|right| right.get(name)));
+            if before == after {
+                continue;
             }
+            let child = child(self.table, node, name);
+            // A parent that is there has what its type always has.
+            let absent = child.when_absent();
+            let before = before.and_then(|value| value.or(absent));
+            let after = after.and_then(|value| value.or(absent));
+            let (here, inner) = self.value(child.node, before, after);
+            below.add(&PathElement::field(name), here, inner);
         }
         below
-    }
-
-    fn field(
-        &self,
-        node: &Node,
-        name: &str,
-        left: Option<&Value>,
-        right: Option<&Value>,
-        out: &mut Difference,
-    ) {
-        if left == right {
-            return;
-        }
-        let child = child(self.table, node, name);
-        let (left, right) = if child.is_by_value() {
-            (Some(left.unwrap_or(&EMPTY)), Some(right.unwrap_or(&EMPTY)))
-        } else {
-            (left, right)
-        };
-        let (here, below) = self.value(child.node, left, right);
-        out.add(&PathElement::field(name), here, below);
     }
 
     fn lists(&self, node: &Node, left: &[Value], right: &[Value]) -> Difference {
