@@ -8,6 +8,7 @@ use super::conditions::{self, Condition, is_true};
 use super::garbage::without_finalizer;
 use super::queue::Kind;
 use crate::cluster::State;
+use crate::schema::custom_resources;
 use crate::store::{ObjectKey, ResourceId};
 
 const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
@@ -71,8 +72,8 @@ fn protected(value: &Value) -> bool {
 }
 
 fn serve(state: &mut State, definition: &Found) {
-    // The types of custom resources are made in `schema`; until they are, no kind is served.
-    let _ = (state, definition);
+    let Some(resource) = resource_of(definition.key()) else { return };
+    state.registry.set_custom(resource, custom_resources(&definition.value));
 }
 
 /// A new storage version joins those that objects may be stored in.

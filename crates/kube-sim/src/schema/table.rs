@@ -99,6 +99,8 @@ pub struct Table {
     /// Of a custom type: whether a map's value may be null, for the nodes that its definition made.
     /// Its other nodes are copies of built-in ones.
     custom: BTreeMap<TypeId, bool>,
+    /// The structural schema that values of a custom type are judged by.
+    validation: Option<Value>,
 }
 
 impl Table {
@@ -127,6 +129,15 @@ impl Table {
     #[must_use]
     pub fn is_custom(&self, id: TypeId) -> bool {
         self.custom.contains_key(&id)
+    }
+
+    pub fn set_validation(&mut self, schema: Value) {
+        self.validation = Some(schema);
+    }
+
+    #[must_use]
+    pub fn validation(&self) -> Option<&Value> {
+        self.validation.as_ref()
     }
 
     /// Whether null is a value of this custom type.
