@@ -1,10 +1,18 @@
 //! The facts, a file for each section.
 
+mod access;
 mod apply;
 mod apply_errors;
+mod apply_schema;
+mod crds;
+mod defaults;
+mod defaults_core;
+mod definitions;
 mod deletion;
+mod discovery;
 mod dry_run;
 mod errors;
+mod expired;
 mod immutable;
 mod lists;
 mod merge;
@@ -13,6 +21,7 @@ mod patches;
 mod secrets;
 mod validation;
 mod watches;
+mod workloads;
 
 use crate::case::Section;
 
@@ -21,6 +30,7 @@ pub(crate) fn sections() -> Vec<Section> {
     vec![
         apply::section(),
         apply_errors::section(),
+        apply_schema::section(),
         merge::section(),
         owners::section(),
         dry_run::section(),
@@ -31,7 +41,15 @@ pub(crate) fn sections() -> Vec<Section> {
         patches::section(),
         lists::section(),
         watches::section(),
+        expired::section(),
         deletion::section(),
+        defaults::section(),
+        defaults_core::section(),
+        workloads::section(),
+        definitions::section(),
+        crds::section(),
+        discovery::section(),
+        access::section(),
     ]
 }
 

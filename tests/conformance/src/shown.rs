@@ -16,12 +16,12 @@ pub(crate) fn answer(answer: &Answer, namespace: &str) -> String {
     let mut text = answer.status.to_string();
     let media_type = answer.header("content-type");
     if media_type != "application/json" {
-        text.push_str(&format!(" {media_type}"));
+        text = format!("{text} {media_type}");
     }
     text.push('\n');
     for warning in answer.headers.get_all("warning") {
         let warning = mask::text(warning.to_str().unwrap_or("?"), namespace);
-        text.push_str(&format!("Warning: {warning}\n"));
+        text.extend(["Warning: ", &warning, "\n"]);
     }
     match serde_json::from_slice::<Value>(&answer.body) {
         Ok(mut body) => {
@@ -113,7 +113,7 @@ fn write(text: &mut String, value: &Value, indent: usize, used: usize) {
             text.push_str("{\n");
             for key in keys {
                 let name = key_text(key);
-                text.push_str(&format!("{pad}{name}: "));
+                text.extend([&pad, &name, ": "]);
                 write(text, &members[key], indent + 2, name.len() + 3);
                 text.push_str(",\n");
             }

@@ -245,7 +245,9 @@ async fn patched(run: &Run, patch: Value) -> Result<Value> {
             .iter()
             .filter_map(|key| Some(((*key).to_owned(), container.get(*key)?.clone())))
             .collect();
-        shown["containers"].as_array_mut().map(|list| list.push(Value::Object(kept)));
+        if let Some(list) = shown["containers"].as_array_mut() {
+            list.push(Value::Object(kept));
+        }
     }
     Ok(shown)
 }

@@ -295,8 +295,8 @@ async fn initial_events_end_with_a_bookmark(run: &Run) -> Result<()> {
     run.expect_text(
         &next(&mut watch).await?,
         expect![[r#"
-        DELETED a
-    "#]],
+            BOOKMARK ?
+        "#]],
     );
     Ok(())
 }

@@ -1,0 +1,122 @@
+//! `410 Gone` in its shapes: a version that the server no longer remembers.
+
+use super::given::{MAP_A, MAPS, map, named};
+use crate::case::{Section, section};
+use crate::client::MERGE_PATCH;
+use crate::run::Run;
+use anyhow::{Context, Result, ensure};
+use e2e::deadline;
+use expect_test::expect;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+pub(super) fn section() -> Section {
+    section!("expired versions";
+        a_watch_from_a_forgotten_version_is_an_error_event,
+        an_exact_list_of_a_forgotten_version_is_a_410,
+        an_old_continue_token_is_a_410_with_a_token_for_the_rest,
+    )
+}
+
+/// Two compactions of the real server's store, with time to spare.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// A malformed `410` event is not waited for: this asks until the version is gone.
+async fn until_forgotten(run: &Run, path: &str) -> Result<crate::client::Answer> {
+    deadline::until("410", PATIENCE, async || {
+        // The store forgets what was before a change, so something has to change.
+        let patch = json!({"data": {"x": "changed"}});
+        run.patch(MAP_A, MERGE_PATCH, patch).await?;
+        let answer = run.get(path).await?;
+        Ok((answer.status == 410).then_some(answer))
+    })
+    .await
+}
+
+async fn a_watch_from_a_forgotten_version_is_an_error_event(run: &Run) -> Result<()> {
+    // What is remembered of a kind begins when it is first served: version 1 is from before.
+    super::crds::served(run).await?;
+    let path = format!("{}?watch=1&resourceVersion=1", super::crds::WIDGETS);
+    let mut watch = run.watch(&path).await?;
+    let mut event = watch.event().await?;
+    let message = event["object"]["message"].as_str().unwrap_or_default().to_owned();
+    let versions = regex::Regex::new(r"^too old resource version: 1 \(\d+\)$")?;
+    ensure!(versions.is_match(&message), "{message}");
+    event["object"]["message"] = json!("too old resource version: 1 ({rv})");
+    run.expect_value(
+        &event,
+        expect![[r#"
+        {
+          object: {
+            apiVersion: "v1",
+            code: 410,
+            kind: "Status",
+            message: "too old resource version: 1 ({rv})",
+            metadata: {},
+            reason: "Expired",
+            status: "Failure",
+          },
+          type: "ERROR",
+        }
+    "#]],
+    );
+    ensure!(watch.next().await?.is_none(), "the watch goes on");
+    Ok(())
+}
+
+async fn an_exact_list_of_a_forgotten_version_is_a_410(run: &Run) -> Result<()> {
+    let made = run.post(MAPS, map(json!({"x": "1"}))).await?.is(201)?;
+    let version = made.resource_version();
+    let path = format!("{MAPS}?resourceVersionMatch=Exact&resourceVersion={version}");
+    run.get(&path).await?.is(200)?;
+    let gone = until_forgotten(run, &path).await?;
+    run.expect(
+        &gone,
+        expect![[r#"
+        410
+        {
+          apiVersion: "v1",
+          code: 410,
+          kind: "Status",
+          message: "The resourceVersion for the provided list is too old.",
+          metadata: {},
+          reason: "Expired",
+          status: "Failure",
+        }
+    "#]],
+    );
+    Ok(())
+}
+
+async fn an_old_continue_token_is_a_410_with_a_token_for_the_rest(run: &Run) -> Result<()> {
+    for name in ["a", "b", "c"] {
+        run.post(MAPS, named(name, json!({"x": "1"}))).await?.is(201)?;
+    }
+    let page = run.get(&format!("{MAPS}?limit=1")).await?.is(200)?.json();
+    let token = page["metadata"]["continue"].as_str().context("a token")?;
+    let gone = until_forgotten(run, &format!("{MAPS}?limit=1&continue={token}")).await?;
+    let mut body = gone.json();
+    let rest = body["metadata"]["continue"].as_str().context("a token for the rest")?.to_owned();
+    body["metadata"]["continue"] = json!("{token}");
+    run.expect_value(&body, expect![[r#"
+        {
+          apiVersion: "v1",
+          code: 410,
+          kind: "Status",
+          message: "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+          metadata: {continue: "{token}"},
+          reason: "Expired",
+          status: "Failure",
+        }
+    "#]]);
+    let rest = run.get(&format!("{MAPS}?limit=9&continue={rest}")).await?.is(200)?.json();
+    let names: Vec<&Value> = rest["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|item| &item["metadata"]["name"])
+        .filter(|n| **n != "kube-root-ca.crt")
+        .collect();
+    run.expect_value(&json!(names), expect![[r#"["b", "c"]"#]]);
+    Ok(())
+}
