@@ -4,13 +4,25 @@
 //! controller step is microseconds, and a task per cluster would cost more than it saves when a
 //! thousand clusters share a process.
 
+mod bootstrap;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
 use runtime::clock::Clock;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
-use crate::controllers::{Behaviour, Controllers};
+use crate::api;
+use crate::api::Body;
+use crate::api::faults::{Fault, Rule, Rules};
+use crate::controllers::{Behaviour, Controllers, run_due};
 use crate::schema::Registry;
 use crate::store::Store;
 
@@ -62,6 +74,9 @@ struct Shared {
     state: Mutex<State>,
     /// Told when a controller step became due earlier than before.
     work: Notify,
+    /// Changed when all open watches are to end.
+    cut: watch::Sender<u64>,
+    open_watches: Arc<AtomicUsize>,
 }
 
 /// Everything that a request or a controller step may look at and change.
@@ -72,6 +87,8 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     /// The state of the generator of uids.
     pub(crate) random: u64,
+    requests: BTreeMap<&'static str, u64>,
+    faults: Rules,
 }
 
 /// The objects of a cluster at one moment, shared by every cluster that is made from it.
@@ -81,25 +98,110 @@ pub struct Snapshot {
     registry: Registry,
 }
 
+/// What a cluster has done and holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// By verb: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, …
+    pub requests: BTreeMap<&'static str, u64>,
+    pub open_watches: usize,
+    pub objects: usize,
+    /// Of the objects' JSON; what they share with a snapshot counts too.
+    pub bytes: usize,
+    pub revision: u64,
+}
+
 impl Cluster {
     /// An empty cluster: the namespaces and roles that a new cluster has, and nothing else.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let _ = options;
-        todo!()
+        let cluster = Self::with(options, Store::default(), Registry::builtin());
+        bootstrap::fill(&mut cluster.state());
+        cluster
     }
 
     /// A cluster that begins with the objects of a snapshot, and with a kube-system of its own uid.
     #[must_use]
     pub fn from_snapshot(options: Options, snapshot: &Snapshot) -> Self {
-        let _ = (options, &snapshot.store, &snapshot.registry);
-        todo!()
+        let cluster = Self::with(options, snapshot.store.fork(), snapshot.registry.clone());
+        let mut state = cluster.state();
+        bootstrap::make_own(&mut state);
+        let now = state.clock.now();
+        let State { controllers, store, .. } = &mut *state;
+        controllers.adopt(store, now);
+        drop(state);
+        cluster
     }
 
+    fn with(options: Options, store: Store, registry: Registry) -> Self {
+        let Options { seed, clock, behaviour } = options;
+        let state = State {
+            store,
+            registry,
+            controllers: Controllers::new(behaviour),
+            clock,
+            random: seed,
+            requests: BTreeMap::new(),
+            faults: Rules::default(),
+        };
+        Self(Arc::new(Shared {
+            state: Mutex::new(state),
+            work: Notify::new(),
+            cut: watch::Sender::new(0),
+            open_watches: Arc::default(),
+        }))
+    }
+
+    /// Its objects now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let state = self.state();
         Snapshot { store: Arc::new(state.store.fork()), registry: state.registry.clone() }
+    }
+
+    /// The API as `user`, for `kube::Client::new` or a server.
+    #[must_use]
+    pub fn service(&self, user: User) -> Service {
+        Service { cluster: self.clone(), user }
+    }
+
+    /// Whose token of a service account this is.
+    #[must_use]
+    pub fn authenticate(&self, token: &str) -> Option<User> {
+        api::authenticate(&self.state(), token)
+    }
+
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let state = self.state();
+        let (objects, bytes) = state.store.size();
+        Stats {
+            requests: state.requests.clone(),
+            open_watches: self.0.open_watches.load(Ordering::Relaxed),
+            objects,
+            bytes,
+            revision: state.store.revision(),
+        }
+    }
+
+    /// Makes the requests that a rule names go wrong.
+    pub fn inject(&self, rule: Rule) {
+        self.state().faults.add(rule);
+    }
+
+    /// Forgets all rules that were injected.
+    pub fn clear_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    /// Ends all open watches, as a proxy or a restart of the server does.
+    pub fn cut_watches(&self) {
+        self.0.cut.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Forgets the past, as a compaction of the real store does: watches and pages from before get
+    /// 410.
+    pub fn compact(&self) {
+        self.state().store.compact();
     }
 
     /// Runs the controller steps that are due now, and says in what time the next one is.
@@ -125,10 +227,68 @@ impl Cluster {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Wakes [`Cluster::drive`]: a step is due sooner than it knows.
+    pub(crate) fn wake(&self) {
+        self.0.work.notify_one();
+    }
+
+    /// Counts a request, and says what is to go wrong with it.
+    pub(crate) fn count(&self, verb: &'static str, resource: &str) -> Option<Fault> {
+        let mut state = self.state();
+        *state.requests.entry(verb).or_default() += 1;
+        state.faults.hit(verb, resource)
+    }
+
+    pub(crate) fn cuts(&self) -> watch::Receiver<u64> {
+        self.0.cut.subscribe()
+    }
+
+    pub(crate) fn open_watch(&self) -> OpenWatch {
+        self.0.open_watches.fetch_add(1, Ordering::Relaxed);
+        OpenWatch(Arc::clone(&self.0.open_watches))
+    }
+}
+
+/// Counted as open until it is dropped.
+pub(crate) struct OpenWatch(Arc<AtomicUsize>);
+
+impl Drop for OpenWatch {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl State {
     fn tick(&mut self) -> Option<Duration> {
-        todo!()
+        run_due(self);
+        let now = self.clock.now();
+        self.controllers.next_due().map(|due| due.saturating_sub(now))
+    }
+}
+
+/// A cluster's API as one user, for `tower` and hyper.
+#[derive(Clone)]
+pub struct Service {
+    cluster: Cluster,
+    user: User,
+}
+
+impl<B> tower::Service<Request<B>> for Service
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let Self { cluster, user } = self.clone();
+        Box::pin(async move { Ok(api::handle(cluster, user, request).await) })
     }
 }

@@ -17,4 +17,4 @@ mod objects;
 pub mod schema;
 pub mod store;
 
-pub use cluster::{Cluster, Options, Snapshot, User};
+pub use cluster::{Cluster, Options, Service, Snapshot, Stats, User};

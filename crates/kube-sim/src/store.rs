@@ -113,11 +113,17 @@ pub struct Event {
 /// How many events a resource remembers. A real server remembers some minutes; a watch that is
 /// further behind than this gets 410 and lists anew, in both.
 const LOG_EVENTS: usize = 1_024;
+/// How many bytes of JSON they may hold in all: large objects that change often must not make a
+/// cluster large. A thousand small objects fit.
+const LOG_BYTES: usize = 1 << 20;
+/// What is remembered however large it is, so that a watcher of large objects can keep up.
+const LOG_LEAST: usize = 16;
 
 /// The objects of one resource.
 struct Collection {
     objects: BTreeMap<ObjectKey, Arc<Stored>>,
     log: VecDeque<Event>,
+    log_bytes: usize,
     /// Events up to this revision are forgotten: a watch must start at it or later.
     forgotten: u64,
     changed: watch::Sender<u64>,
@@ -128,19 +134,23 @@ impl Collection {
         Self {
             objects: BTreeMap::new(),
             log: VecDeque::new(),
+            log_bytes: 0,
             forgotten,
             changed: watch::Sender::new(forgotten),
         }
     }
 
     fn record(&mut self, event: Event) {
-        if self.log.len() == LOG_EVENTS
-            && let Some(oldest) = self.log.pop_front()
-        {
-            self.forgotten = oldest.revision;
-        }
+        self.log_bytes += event.object.json.len();
         self.changed.send_replace(event.revision);
         self.log.push_back(event);
+        while (self.log.len() > LOG_EVENTS || self.log_bytes > LOG_BYTES)
+            && self.log.len() > LOG_LEAST
+            && let Some(oldest) = self.log.pop_front()
+        {
+            self.log_bytes -= oldest.object.json.len();
+            self.forgotten = oldest.revision;
+        }
     }
 }
 
@@ -196,6 +206,44 @@ impl Store {
             .take_while(move |stored| {
                 namespace.is_none_or(|namespace| *stored.key.namespace == *namespace)
             })
+    }
+
+    /// The objects as they were at a revision that is not from the future.
+    ///
+    /// # Errors
+    /// When what happened since is partly forgotten.
+    pub fn list_at(
+        &self,
+        resource: &ResourceId,
+        namespace: Option<&str>,
+        revision: u64,
+    ) -> Result<Vec<Arc<Stored>>, Forgotten> {
+        // The oldest change of each object since then knows what it was before.
+        let mut before: BTreeMap<&ObjectKey, Option<&Arc<Stored>>> = BTreeMap::new();
+        for event in self.events_after(resource, revision)? {
+            before.entry(&event.object.key).or_insert(event.previous.as_ref());
+        }
+        let now = self.list(resource, namespace, None);
+        if before.is_empty() {
+            return Ok(now.cloned().collect());
+        }
+        let mut objects: BTreeMap<&ObjectKey, &Arc<Stored>> =
+            now.map(|stored| (&stored.key, stored)).collect();
+        for (key, previous) in before {
+            if namespace.is_some_and(|namespace| *key.namespace != *namespace) {
+                continue;
+            }
+            match previous {
+                Some(previous) => objects.insert(key, previous),
+                None => objects.remove(key),
+            };
+        }
+        Ok(objects.into_values().cloned().collect())
+    }
+
+    /// Drops a resource that is no longer served, with all its objects; its watches end.
+    pub fn forget(&mut self, resource: &ResourceId) {
+        self.collections.remove(resource);
     }
 
     /// The resources that have or had objects.
@@ -261,6 +309,7 @@ impl Store {
         let revision = self.revision;
         for collection in self.collections.values_mut() {
             collection.log.clear();
+            collection.log_bytes = 0;
             collection.forgotten = revision;
         }
         self.began = revision;

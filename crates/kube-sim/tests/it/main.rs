@@ -1,0 +1,6 @@
+//! The API as clients see it: HTTP requests through the service.
+
+mod client;
+mod lists;
+mod objects;
+mod watches;
