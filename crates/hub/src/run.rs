@@ -51,6 +51,30 @@ pub async fn run(
     clock: Clock,
     supervisor: Supervisor,
 ) -> anyhow::Result<()> {
+    start(dir, config, None, clock, supervisor).await
+}
+
+/// As [`run`], on a port that the caller has bound already instead of `config.listen`: who starts
+/// several hubs at once cannot choose a free port in any other way.
+pub async fn run_listening(
+    listener: std::net::TcpListener,
+    dir: &Path,
+    config: Config,
+    clock: Clock,
+    supervisor: Supervisor,
+) -> anyhow::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    start(dir, config, Some(listener), clock, supervisor).await
+}
+
+async fn start(
+    dir: &Path,
+    config: Config,
+    listener: Option<TcpListener>,
+    clock: Clock,
+    supervisor: Supervisor,
+) -> anyhow::Result<()> {
     let Config { listen, fleet_repository, poll_seconds, git, store, certificates, log: _ } =
         config;
     let place = load_place(dir)?;
@@ -102,25 +126,30 @@ pub async fn run(
     );
     let commands = CommandQueue::new(Arc::clone(&store));
 
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}; is another hub running?"))?;
+    let listener = match listener {
+        Some(listener) => listener,
+        None => TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on {listen}; is another hub running?"))?,
+    };
     let now = Timestamp(clock.wall_ms());
     let certificate =
         ReloadableCert::new(pki.server_identity(&pki_dir(dir), &place.names, now)?)?;
     let roots = root_store([pki.ca_certificate()])?;
     let tls = server_config(certificate.clone(), ClientAuth::Optional(roots))?;
     let connections = listen::accept(listener, tls, &supervisor);
-    supervisor.spawn_essential(
-        "hub certificate",
-        keep_certificate(
-            certificate,
-            Arc::clone(&pki),
-            dir.to_owned(),
-            place.clone(),
-            clock.clone(),
-        ),
+    let keeping = keep_certificate(
+        certificate,
+        Arc::clone(&pki),
+        dir.to_owned(),
+        place.clone(),
+        clock.clone(),
     );
+    let shutdown = supervisor.token();
+    supervisor.spawn_essential("hub certificate", async move {
+        // Between two looks there is nothing to finish.
+        shutdown.run_until_cancelled(keeping).await;
+    });
 
     let fleet_name = pki.fleet().to_string();
     let sessions = SessionService {

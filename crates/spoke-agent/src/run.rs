@@ -144,7 +144,12 @@ pub async fn run(
         shutdown: supervisor.token(),
     };
     supervisor.spawn_essential("session", session.run());
-    supervisor.spawn_essential("renewal", renewal(identity_tx, secret, clock.clone()));
+    let renewing = renewal(identity_tx, secret, clock.clone());
+    let shutdown = supervisor.token();
+    supervisor.spawn_essential("renewal", async move {
+        // A renewal that is dropped half-way is begun anew after the next start.
+        shutdown.run_until_cancelled(renewing).await;
+    });
 
     let manifests = Arc::new(manifests(&config, tools)?);
     let engine_config = engine_config(&config);

@@ -520,7 +520,11 @@ impl Engine {
                 page_size: self.means.config.watch_page_size.max(1),
             };
             let work = watch::run(self.means.cluster.clone(), target, self.watch_tx.clone());
-            let task = self.supervisor.spawn(format!("watch {}", kind.kind), work);
+            let shutdown = self.supervisor.token();
+            let task = self.supervisor.spawn(format!("watch {}", kind.kind), async move {
+                // It only reads: there is nothing to finish.
+                shutdown.run_until_cancelled(work).await;
+            });
             let watch = Watch { task, listing: 0, listed: false, failures: 0, failure: None };
             self.watches.insert(kind, watch);
         }
