@@ -1,8 +1,12 @@
-//! Logs to stderr, as text for people or as JSON for machines. Stdout belongs to data.
+//! Logs to stderr or to a file, as text for people or as JSON for machines. Stdout belongs to data.
 
 use std::fmt;
+use std::fs::OpenOptions;
 use std::io::IsTerminal as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
@@ -41,6 +45,8 @@ pub enum TelemetryError {
     Format { format: String },
     #[error("the log filter {filter:?} is not valid; write a level such as info, or target=level")]
     Filter { filter: String, source: ParseError },
+    #[error("cannot write the log {}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
     #[error("logging was started twice in this process")]
     Twice,
 }
@@ -58,6 +64,23 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     }
     .map_err(|_twice| TelemetryError::Twice)
+}
+
+/// Starts logging for a process whose terminal belongs to something else: as text to a new file,
+/// which only its owner can read.
+pub fn init_file(path: &Path, filter: &str) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })?;
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    let file = file.map_err(|source| TelemetryError::File { path: path.to_owned(), source })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Arc::new(file))
+        .with_ansi(false)
+        // A full disk is found by whatever else needs it, and said once.
+        .log_internal_errors(false)
+        .try_init()
+        .map_err(|_twice| TelemetryError::Twice)
 }
 
 #[cfg(test)]
