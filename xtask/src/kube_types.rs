@@ -64,3 +64,20 @@ async fn generate() -> Result<String> {
     openapi::write(&schemas, roots, &go_source::Sources::locate()?, &mut text)?;
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_table_is_of_the_pinned_version() {
+        let pinned = workspace::root().join("xtask/tools/kubernetes/go.mod");
+        let pinned = fs::read_to_string(pinned).unwrap();
+        let version = pinned.lines().find_map(|line| line.split("k8s.io/kubernetes v").nth(1));
+        let version = version.and_then(|rest| rest.split_whitespace().next()).unwrap();
+        let table = fs::read_to_string(target()).unwrap();
+        let head = table.lines().next().unwrap();
+        let wanted = format!("Kubernetes v{version}, ");
+        assert!(head.contains(&wanted), "{head}: run `cargo xtask kube-types`");
+    }
+}

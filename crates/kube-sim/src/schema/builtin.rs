@@ -28,8 +28,10 @@ const TEXT: &str = include_str!("../../types/kubernetes.txt");
 const PREFIX: &str = "io.k8s.";
 const BROKEN: &str = "`cargo xtask kube-types` writes only what this reads";
 
-static BUILTIN: LazyLock<(Arc<Builtin>, BTreeMap<Box<str>, TypeHandle>)> =
-    LazyLock::new(|| parse(TEXT));
+static BUILTIN: LazyLock<(Arc<Builtin>, Named)> = LazyLock::new(|| parse(TEXT));
+
+/// The types by their OpenAPI names.
+type Named = BTreeMap<Box<str>, TypeHandle>;
 
 /// The built-in resources, shared by all that ask.
 pub(super) fn builtin() -> Arc<Builtin> {
@@ -42,7 +44,7 @@ pub fn type_named(name: &str) -> Option<TypeHandle> {
     BUILTIN.1.get(name).cloned()
 }
 
-fn parse(text: &str) -> (Arc<Builtin>, BTreeMap<Box<str>, TypeHandle>) {
+fn parse(text: &str) -> (Arc<Builtin>, Named) {
     let types = Types::parse(text);
     let table = Arc::new(types.table);
     let handle = |id: TypeId| TypeHandle { table: Arc::clone(&table), id };

@@ -116,43 +116,59 @@ fn last(name: &str) -> &str {
 
 /// Drops the fields that the type does not know; their paths, such as `spec.containers[0].bogus`.
 pub fn prune(value: &mut Value, ty: &TypeHandle) -> Vec<String> {
-    let mut dropped = Vec::new();
-    prune_at(value, &ty.table, ty.id, "", &mut dropped);
-    dropped
+    let mut pruning = Pruning { table: &ty.table, path: String::new(), dropped: Vec::new() };
+    pruning.prune(value, ty.id);
+    pruning.dropped
 }
 
-fn prune_at(value: &mut Value, table: &Table, id: TypeId, path: &str, dropped: &mut Vec<String>) {
-    match (table.node(id), value) {
-        (Node::Struct(node), Value::Object(members)) => {
-            members.retain(|name, value| {
-                let path = join(path, name);
-                match node.fields.get(name.as_str()) {
-                    Some(field) => prune_at(value, table, field.ty, &path, dropped),
+struct Pruning<'a> {
+    table: &'a Table,
+    /// Where it is. One text for the whole object: most objects have nothing to name.
+    path: String,
+    dropped: Vec<String>,
+}
+
+impl Pruning<'_> {
+    fn prune(&mut self, value: &mut Value, id: TypeId) {
+        let length = self.path.len();
+        match (self.table.node(id), value) {
+            (Node::Struct(node), Value::Object(members)) => members.retain(|name, value| {
+                self.enter(name);
+                let known = node.fields.get(name.as_str());
+                match known {
+                    Some(field) => self.prune(value, field.ty),
                     None if node.preserve_unknown => {}
-                    None => {
-                        dropped.push(path);
-                        return false;
-                    }
+                    None => self.dropped.push(self.path.clone()),
                 }
-                true
-            });
-        }
-        (Node::List { item, .. }, Value::Array(items)) => {
-            for (index, value) in items.iter_mut().enumerate() {
-                prune_at(value, table, *item, &format!("{path}[{index}]"), dropped);
+                self.path.truncate(length);
+                known.is_some() || node.preserve_unknown
+            }),
+            (Node::List { item, .. }, Value::Array(items)) => {
+                for (index, value) in items.iter_mut().enumerate() {
+                    self.path.push('[');
+                    self.path.push_str(&index.to_string());
+                    self.path.push(']');
+                    self.prune(value, *item);
+                    self.path.truncate(length);
+                }
             }
-        }
-        (Node::Map { item, .. }, Value::Object(members)) => {
-            for (name, value) in members {
-                prune_at(value, table, *item, &join(path, name), dropped);
+            (Node::Map { item, .. }, Value::Object(members)) => {
+                for (name, value) in members {
+                    self.enter(name);
+                    self.prune(value, *item);
+                    self.path.truncate(length);
+                }
             }
+            _ => {}
         }
-        _ => {}
     }
-}
 
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+    fn enter(&mut self, name: &str) {
+        if !self.path.is_empty() {
+            self.path.push('.');
+        }
+        self.path.push_str(name);
+    }
 }
 
 /// Brings values into the form in which a server answers them: quantities and times in canonical form,

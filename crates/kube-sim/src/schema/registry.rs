@@ -154,7 +154,7 @@ impl Registry {
         }
         // Resources of a group may have different versions: the order is that of the versions.
         for group in &mut groups[self.builtin.groups.len()..] {
-            group.versions.sort_by(|a, b| version_order(a).cmp(&version_order(b)));
+            group.versions.sort_by_key(|version| version_order(version));
         }
         groups
     }
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn versions_are_preferred_by_stability_then_by_number() {
         let mut versions = vec!["v1alpha1", "foo", "v1", "v2beta1", "v10", "v1beta2", "v2", "bar"];
-        versions.sort_by(|a, b| version_order(a).cmp(&version_order(b)));
+        versions.sort_by_key(|version| version_order(version));
         let expected = ["v10", "v2", "v1", "v2beta1", "v1beta2", "v1alpha1", "bar", "foo"];
         assert_eq!(versions, expected);
     }

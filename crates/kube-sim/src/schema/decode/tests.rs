@@ -176,3 +176,27 @@ fn defaults_are_filled_in_where_the_field_is_absent() {
     ]);
     assert_eq!(ports, Some(&expected));
 }
+
+/// One object of each kind, as a real server answered it.
+const RECORDED: &str = include_str!("recorded.jsonl");
+
+#[test]
+fn what_a_real_server_answers_stays_as_it_is() {
+    let registry = Registry::builtin();
+    let mut count = 0;
+    for line in RECORDED.lines() {
+        let object: Value = serde_json::from_str(line).expect("a line is an object");
+        let version = object["apiVersion"].as_str().expect("it has a version");
+        let (group, version) = version.split_once('/').unwrap_or(("", version));
+        let kind = object["kind"].as_str().expect("it has a kind");
+        let ty = &registry.by_kind(group, version, kind).expect("its kind is served").ty;
+        let mut decoded = object.clone();
+        assert_eq!(check_types(&decoded, ty), Ok(()), "{kind}");
+        assert_eq!(prune(&mut decoded, ty), [""; 0], "{kind}");
+        normalise(&mut decoded, ty);
+        default(&mut decoded, ty);
+        assert_eq!(decoded, object, "{kind}");
+        count += 1;
+    }
+    assert!(count > 30, "{count} kinds");
+}
