@@ -11,6 +11,7 @@
 pub mod builtin;
 pub mod custom;
 pub mod decode;
+mod duplicates;
 pub mod quantity;
 pub mod registry;
 mod scalar;
@@ -19,6 +20,7 @@ mod validate;
 
 pub use custom::{check_definition, custom_resources};
 pub use decode::{check_types, default, normalise, prune};
+pub use duplicates::duplicates;
 pub use registry::{Group, PrinterColumn, Registry, Resource, ScalePaths, Subresource};
 pub use table::{Field, ListMerge, Node, Scalar, Strategy, StructNode, Table, TypeHandle, TypeId};
 pub use validate::validate;
