@@ -8,11 +8,13 @@ mod json;
 mod last_applied;
 mod managed;
 mod path;
-mod settle;
 mod shape;
 mod strategic;
 mod update;
 mod walk;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -78,7 +80,7 @@ impl fmt::Display for ConflictMessage<'_> {
 }
 
 /// Server-side apply: the live object (or none) with the patch merged into it and
-/// `metadata.managedFields` brought up to date. Defaulting comes after it. Fields in `reset` are
+/// `metadata.managedFields` brought up to date. It is normalised, but defaulting comes after it. Fields in `reset` are
 /// those that a write of this resource or subresource does not change, such as `status`: they are
 /// merged all the same (the caller puts the live ones back), but not owned.
 ///

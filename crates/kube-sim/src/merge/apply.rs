@@ -9,8 +9,8 @@ use super::last_applied::KUBECTL;
 use super::managed::{Entry, Managed, Operation, Owner};
 use super::shape::EMPTY;
 use super::walk::{Difference, difference, fields_of, merge, remove, with_named_fields};
-use super::{ApplyError, Conflict, Manager, check, last_applied, settle, unchanged};
-use crate::schema::{Node, Table, TypeHandle};
+use super::{ApplyError, Conflict, Manager, check, last_applied, unchanged};
+use crate::schema::{Node, Table, TypeHandle, normalise};
 
 /// Fields that identify an object or that the server sets: nobody owns them.
 pub(super) static NEVER_OWNED: LazyLock<FieldSet> = LazyLock::new(|| {
@@ -57,13 +57,14 @@ pub(super) fn apply(
     let applied = fields_of(table, node, patch).recursive_difference(reset);
     let mut merged = merge(table, node, live.unwrap_or(&EMPTY), patch);
     let managed = Managed::take(&mut merged);
-    let run = Run { table, node, live, manager, reset };
+    let run = Run { table, node, ty, live, manager, reset };
     run.apply(merged, managed, applied, patch, force)
 }
 
 struct Run<'a> {
     table: &'a Table,
     node: &'a Node,
+    ty: &'a TypeHandle,
     live: Option<&'a Value>,
     manager: &'a Manager,
     reset: &'a FieldSet,
@@ -106,7 +107,7 @@ impl Run<'_> {
             }
             managed.entries.push(entry);
         }
-        settle::settle(self.table, self.node, &mut new);
+        normalise(&mut new, self.ty);
         if self.manager.name == KUBECTL {
             last_applied::renew(&mut new, patch);
         }

@@ -49,14 +49,15 @@ impl Owner {
 
     /// As conflicts name it.
     pub(super) fn describe(&self) -> String {
-        let mut text = format!("{:?}", self.name);
-        if !self.subresource.is_empty() {
-            text += &format!(" with subresource {:?}", self.subresource);
-        }
-        if self.operation == Operation::Update {
-            text += &format!(" using {}", self.api_version);
-        }
-        text
+        let subresource = match self.subresource.as_str() {
+            "" => String::new(),
+            name => format!(" with subresource {name:?}"),
+        };
+        let version = match self.operation {
+            Operation::Apply => String::new(),
+            Operation::Update => format!(" using {}", self.api_version),
+        };
+        format!("{:?}{subresource}{version}", self.name)
     }
 
     /// The order in which conflicts are listed.
@@ -219,15 +220,11 @@ impl Managed {
     }
 
     fn sort(&mut self) {
-        self.entries.sort_by(|a, b| {
-            let key = |entry: &'_ Entry| (entry.owner.operation, entry.time.clone());
-            key(a).cmp(&key(b)).then_with(|| {
-                let rest = |owner: &'_ Owner| {
-                    (owner.name.clone(), owner.api_version.clone(), owner.subresource.clone())
-                };
-                rest(&a.owner).cmp(&rest(&b.owner))
-            })
-        });
+        fn key(entry: &Entry) -> (Operation, Option<&str>, &str, &str, &str) {
+            let Owner { name, operation, api_version, subresource } = &entry.owner;
+            (*operation, entry.time.as_deref(), name, api_version, subresource)
+        }
+        self.entries.sort_by(|a, b| key(a).cmp(&key(b)));
     }
 
     /// Writes `metadata.managedFields` in the real server's order, or removes it.

@@ -56,11 +56,11 @@ pub(super) struct Child<'t> {
 impl Child<'_> {
     /// What the real server's typed object holds where this field is absent in JSON: a struct by
     /// value is there and empty, and what is always written is there and null. Custom resources
-    /// are untyped there, and their structs have no name.
-    pub(super) fn when_absent(&self) -> Option<&'static Value> {
-        let field = self.field?;
+    /// are untyped there.
+    pub(super) fn when_absent(&self, table: &Table) -> Option<&'static Value> {
+        let field = self.field.filter(|field| !table.is_custom(field.ty))?;
         match self.node {
-            Node::Struct(node) if !field.pointer => (!node.name.is_empty()).then(|| &*EMPTY),
+            Node::Struct(_) if !field.pointer => Some(&*EMPTY),
             Node::Scalar(_) => None,
             _ => field.always.then_some(&Value::Null),
         }

@@ -37,7 +37,6 @@ pub(super) fn merge_fields(
             live.clear();
             return Ok(());
         }
-        Some(Value::String(directive)) if directive == "merge" => {}
         Some(other) => return Err(unknown_directive(other, patch)),
     }
     retain_keys(live, patch)?;

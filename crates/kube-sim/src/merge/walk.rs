@@ -316,7 +316,7 @@ impl Differ<'_> {
             }
             let child = child(self.table, node, name);
             // A parent that is there has what its type always has.
-            let absent = child.when_absent();
+            let absent = child.when_absent(self.table);
             let before = before.and_then(|value| value.or(absent));
             let after = after.and_then(|value| value.or(absent));
             let (here, inner) = self.value(child.node, before, after);

@@ -235,7 +235,9 @@ fn normalise_members(members: &mut Map<String, Value>, table: &Table, node: &Str
             return true;
         }
         normalise_at(value, table, field.ty);
-        field.always || !is_empty(value, table, field)
+        // An empty `managedFields` is an order to wipe it, which the record of owners obeys.
+        let is_order = name == "managedFields" && value.is_array();
+        field.always || is_order || !is_empty(value, table, field)
     });
     for (name, field) in node.fields.iter().filter(|(_, field)| field.always) {
         let is_set = |value: &Value| {
