@@ -4,7 +4,7 @@
 //! step under the cluster's lock. A watch takes the lock again for each batch of events.
 
 pub(crate) mod accept;
-mod answer;
+pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod decode;
 mod delete;

@@ -15,6 +15,7 @@ pub mod controllers;
 pub mod merge;
 mod objects;
 pub mod schema;
+pub mod serve;
 pub mod store;
 
 pub use cluster::{Cluster, Options, Service, Snapshot, Stats, User};
