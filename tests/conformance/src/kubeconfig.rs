@@ -21,12 +21,12 @@ impl Kubeconfig {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
-        let config: Value = serde_saphyr::from_str(&text)
-            .with_context(|| format!("{} is not YAML", path.display()))?;
-        Self::parse(&config).with_context(|| format!("in {}", path.display()))
+        Self::parse(&text).with_context(|| format!("in {}", path.display()))
     }
 
-    fn parse(config: &Value) -> Result<Self> {
+    /// The same from its text.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let config: Value = serde_saphyr::from_str(text).context("not YAML")?;
         let cluster = &config["clusters"][0]["cluster"];
         let user = &config["users"][0]["user"];
         let server = cluster["server"].as_str().context("no server")?;

@@ -3,11 +3,18 @@
 use crate::Against;
 use crate::client::Target;
 use crate::kubeconfig::Kubeconfig;
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use e2e::control_plane::{ControlPlane, Options};
 use e2e::folder::Folder;
 use e2e::tools::Tools;
+use kube_sim::serve::{Server, Tls, serve};
+use kube_sim::{Cluster, Options as SimOptions, controllers::Behaviour};
+use runtime::clock::Clock;
+use runtime::supervise::Supervisor;
 use std::path::Path;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 /// A compaction deletes what is older than this, and half of the facts about `410` need one.
 const COMPACTION: &str = "--etcd-compaction-interval=4s";
@@ -19,18 +26,29 @@ const CONTROLLERS: &str = "--controllers=persistentvolume-binder-controller,\
 pub(crate) struct Side {
     name: &'static str,
     target: Target,
-    /// Where the real one's processes and logs are.
-    real: Option<(ControlPlane, Folder)>,
+    own: Own,
 }
+
+/// What was started for this run.
+enum Own {
+    /// Nothing.
+    None,
+    /// A real one, and where its logs are.
+    Real(Box<ControlPlane>, Folder),
+    Sim(Server, Supervisor),
+}
+
+/// How long tasks of the simulator may take to end.
+const GRACE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn start(against: Against, kubeconfig: Option<&Path>) -> Result<Side> {
     if let Some(path) = kubeconfig {
         let target = Target::new(&Kubeconfig::read(path)?)?;
-        return Ok(Side { name: "this server", target, real: None });
+        return Ok(Side { name: "this server", target, own: Own::None });
     }
     match against {
         Against::Real => real().await,
-        Against::Sim => bail!("kube-sim does not serve yet"),
+        Against::Sim => sim().await,
     }
 }
 
@@ -43,7 +61,19 @@ async fn real() -> Result<Side> {
     };
     let plane = ControlPlane::start(folder.path(), &Tools::locate()?, &options).await?;
     let target = Target::new(&Kubeconfig::read(&plane.admin_kubeconfig())?)?;
-    Ok(Side { name: "a real control plane", target, real: Some((plane, folder)) })
+    Ok(Side { name: "a real control plane", target, own: Own::Real(Box::new(plane), folder) })
+}
+
+async fn sim() -> Result<Side> {
+    let clock = Clock::system();
+    let supervisor = Supervisor::new(CancellationToken::new());
+    let options = SimOptions { seed: 1, clock: clock.clone(), behaviour: Behaviour::default() };
+    let cluster = Cluster::new(options);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let server = serve(&cluster, listener, &Tls::new(&clock)?, &supervisor)?;
+    supervisor.spawn("controllers", cluster.drive());
+    let target = Target::new(&Kubeconfig::parse(&server.kubeconfig("sim"))?)?;
+    Ok(Side { name: "kube-sim", target, own: Own::Sim(server, supervisor) })
 }
 
 impl Side {
@@ -57,11 +87,19 @@ impl Side {
 
     /// Ends it; its logs stay when something failed.
     pub(crate) async fn stop(self, passed: bool) -> Result<()> {
-        if let Some((plane, mut folder)) = self.real {
-            if !passed {
-                folder.keep();
+        match self.own {
+            Own::None => (),
+            Own::Real(plane, mut folder) => {
+                if !passed {
+                    folder.keep();
+                }
+                plane.stop().await?;
             }
-            plane.stop().await?;
+            Own::Sim(server, supervisor) => {
+                server.stop().await;
+                let late = supervisor.join(GRACE).await;
+                ensure!(late.is_empty(), "these tasks did not end: {}", late.join(", "));
+            }
         }
         Ok(())
     }

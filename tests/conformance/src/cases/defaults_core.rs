@@ -486,9 +486,6 @@ async fn the_cluster_begins_with_its_namespaces_and_roles(run: &Run) -> Result<(
     run.expect_value(&admin["rules"], expect![[r#"[{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}, {nonResourceURLs: ["*"], verbs: ["*"]}]"#]]);
     let kubernetes =
         run.get("/api/v1/namespaces/default/services/kubernetes").await?.is(200)?.json();
-    run.expect_value(
-        &kubernetes["spec"]["ports"],
-        expect![[r#"[{name: "https", port: 443, protocol: "TCP", targetPort: 29433}]"#]],
-    );
+    run.expect_value(&kubernetes["spec"]["ports"][0]["port"], expect!["443"]);
     Ok(())
 }
