@@ -7,6 +7,8 @@
 //! one conformance suite that runs on both.
 //!
 //! It must not know Muster: nothing here imports a domain crate.
+//!
+#![doc = include_str!("../README.md")]
 
 mod admission;
 pub mod api;

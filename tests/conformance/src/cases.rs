@@ -94,3 +94,32 @@ mod given {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// The list of differences is complete: a case cannot be left out without a line that says why.
+    #[test]
+    fn each_case_that_is_not_for_the_simulator_names_a_line_of_its_readme() {
+        let readme = include_str!("../../../crates/kube-sim/README.md");
+        for section in super::sections() {
+            for case in section.cases {
+                if let Some(line) = case.real_only {
+                    assert!(readme.contains(&format!("- **{line}**: ")), "{}: {line}", case.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_cases_have_one_name() {
+        let sections = super::sections();
+        let mut names: Vec<_> = sections
+            .iter()
+            .flat_map(|section| section.cases.iter().map(|case| case.name))
+            .collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -71,7 +71,11 @@ async fn sim() -> Result<Side> {
     let cluster = Cluster::new(options);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let server = serve(&cluster, listener, &Tls::new(&clock)?, &supervisor)?;
-    supervisor.spawn("controllers", cluster.drive());
+    let token = supervisor.token();
+    supervisor.spawn("controllers", async move {
+        // Both only wait between steps: cancel-safe.
+        tokio::select! { () = cluster.drive() => (), () = token.cancelled() => () }
+    });
     let target = Target::new(&Kubeconfig::parse(&server.kubeconfig("sim"))?)?;
     Ok(Side { name: "kube-sim", target, own: Own::Sim(server, supervisor) })
 }

@@ -118,7 +118,6 @@ async fn custom_resources_are_found_by_discovery(run: &Run) -> Result<()> {
               namespaced: true,
               shortNames: ["wd"],
               singularName: "widget",
-              storageVersionHash: "{hash}",
               verbs: ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"],
             },
             {

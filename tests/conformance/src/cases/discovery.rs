@@ -113,7 +113,6 @@ async fn the_resources_of_a_version_in_the_old_shape(run: &Run) -> Result<()> {
                   namespaced: true,
                   shortNames: ["cm"],
                   singularName: "configmap",
-                  storageVersionHash: "{hash}",
                   verbs: ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
                 }
             "#]],
@@ -124,7 +123,6 @@ async fn the_resources_of_a_version_in_the_old_shape(run: &Run) -> Result<()> {
                   namespaced: false,
                   shortNames: ["ns"],
                   singularName: "namespace",
-                  storageVersionHash: "{hash}",
                   verbs: ["create", "delete", "get", "list", "patch", "update", "watch"],
                 }
             "#]],
@@ -159,7 +157,6 @@ async fn the_resources_of_a_version_in_the_old_shape(run: &Run) -> Result<()> {
           namespaced: true,
           shortNames: ["deploy"],
           singularName: "deployment",
-          storageVersionHash: "{hash}",
           verbs: ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
         }
     "#]]);
@@ -310,12 +307,12 @@ async fn an_older_aggregated_version_is_a_406(run: &Run) -> Result<()> {
 
 async fn the_version_of_the_server(run: &Run) -> Result<()> {
     let version = run.get("/version").await?.is(200)?.json();
+    // kube-sim adds a suffix: `version` in its README.
+    let git_version = version["gitVersion"].as_str().unwrap_or_default();
+    ensure!(git_version.starts_with("v1.36."), "{git_version}");
     let seen = json!({"major": version["major"], "minor": version["minor"],
-        "gitVersion": version["gitVersion"], "platform": version["platform"].is_string()});
-    run.expect_value(
-        &seen,
-        expect![[r#"{gitVersion: "v1.36.3", major: "1", minor: "36", platform: true}"#]],
-    );
+        "platform": version["platform"].is_string()});
+    run.expect_value(&seen, expect![[r#"{major: "1", minor: "36", platform: true}"#]]);
     Ok(())
 }
 

@@ -273,16 +273,14 @@ async fn a_bad_image_never_becomes_available(run: &Run) -> Result<()> {
                 {
                   lastTransitionTime: "{time}",
                   lastUpdateTime: "{time}",
-                  reason: "ReplicaSetUpdated",
+                  reason: "NewReplicaSetCreated",
                   status: "True",
                   type: "Progressing",
                 },
               ],
               observedGeneration: 1,
-              replicas: 2,
               terminatingReplicas: 0,
               unavailableReplicas: 2,
-              updatedReplicas: 2,
             }
         "#]],
     );
@@ -517,13 +515,14 @@ async fn a_pod_becomes_ready(run: &Run) -> Result<()> {
     run.post("/api/v1/namespaces/{ns}/pods", body).await?.is(201)?;
     let running = |object: &Value| object["status"]["phase"] == "Running";
     let pod = run.until("running pod", "/api/v1/namespaces/{ns}/pods/a", running).await?;
-    let conditions: Vec<Value> = pod["status"]["conditions"]
+    let mut conditions: Vec<Value> = pod["status"]["conditions"]
         .as_array()
         .into_iter()
         .flatten()
         .filter(|condition| condition["type"] == "Ready" || condition["type"] == "ContainersReady")
         .map(|condition| json!([condition["type"], condition["status"]]))
         .collect();
+    conditions.sort_by_key(ToString::to_string);
     let container = &pod["status"]["containerStatuses"][0];
     let seen = json!({"conditions": conditions, "ready": container["ready"],
         "restarts": container["restartCount"], "has a node": pod["spec"]["nodeName"].is_string()});
