@@ -7,8 +7,10 @@
 
 mod complete;
 mod defaults;
+mod errors;
 pub(crate) mod names;
 mod pod_defaults;
+mod rules;
 pub(crate) mod value;
 
 use serde_json::Value;
@@ -41,6 +43,8 @@ pub(crate) fn validate(
     new: &Value,
     part: Part,
 ) -> Result<(), Status> {
-    let _ = (resource, live, new, part);
-    Ok(())
+    rules::validate(resource, live, new, part)
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,7 @@ pub(super) fn default(resource: &Resource, value: &mut Value) {
             set(value, "preemptionPolicy", || json!("PreemptLowerPriority"));
         }
         ("admissionregistration.k8s.io", "validatingwebhookconfigurations") => {
-            webhooks(value, false)
+            webhooks(value, false);
         }
         ("admissionregistration.k8s.io", "mutatingwebhookconfigurations") => webhooks(value, true),
         ("apiextensions.k8s.io", "customresourcedefinitions") => definition(value),
