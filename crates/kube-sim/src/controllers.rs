@@ -331,3 +331,6 @@ fn any_image(pod_spec: &Value, parts: &[String]) -> bool {
         })
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,8 +72,11 @@ fn protected(value: &Value) -> bool {
 }
 
 fn serve(state: &mut State, definition: &Found) {
-    let Some(resource) = resource_of(definition.key()) else { return };
-    state.registry.set_custom(resource, custom_resources(&definition.value));
+    let spec = &definition.value["spec"];
+    let group = spec["group"].as_str().unwrap_or_default();
+    let plural = spec["names"]["plural"].as_str().unwrap_or_default();
+    let versions = custom_resources(&definition.value);
+    state.registry.set_custom(ResourceId::new(group, plural), versions);
 }
 
 /// A new storage version joins those that objects may be stored in.

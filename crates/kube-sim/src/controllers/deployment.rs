@@ -281,6 +281,8 @@ fn report(state: &mut State, deployment: &Found, notice: Option<(&str, String)>)
     let name = new.map(|new| sets[new].name().to_owned());
     let paused = live.value["spec"]["paused"] == true;
     let before = Counts::reported(&live.value["status"]);
+    // In this order, as the real controller lists them when both changed.
+    set_available(&mut status, counts.available >= limits.desired - limits.unavailable, &time);
     let progress = Progress {
         counts: &counts,
         before: &before,
@@ -291,7 +293,6 @@ fn report(state: &mut State, deployment: &Found, notice: Option<(&str, String)>)
         deadline: deadline_passed(state, &live),
     };
     progress.set(&mut status, &time);
-    set_available(&mut status, counts.available >= limits.desired - limits.unavailable, &time);
     if status["conditions"].is_null()
         && let Some(fields) = status.as_object_mut()
     {

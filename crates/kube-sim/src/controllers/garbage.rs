@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::access::Found;
-use super::queue::Kind;
 use crate::cluster::State;
 use crate::objects::Propagation;
 use crate::store::{ObjectKey, ResourceId, Stored};
@@ -37,11 +36,10 @@ pub(super) fn orphaned(state: &mut State, id: &ResourceId, key: &ObjectKey) {
 }
 
 fn owner_lives(state: &State, dependent: &Found, owner: &Value) -> bool {
-    let Some((resource, stored)) = owner_of(state, dependent, owner) else {
+    let Some(stored) = owner_of(state, dependent, owner) else {
         // A kind that is not served: nothing is known about the owner, so nothing is deleted.
         return !served(state, owner);
     };
-    let _ = resource;
     // An owner that waits for its dependents in the foreground counts as gone for those it waits for.
     let waits = stored.deleting && has_finalizer(&stored.value(), FOREGROUND);
     !waits
@@ -61,12 +59,12 @@ fn resource_of(state: &State, owner: &Value) -> Option<(ResourceId, bool)> {
     })
 }
 
-fn owner_of(state: &State, dependent: &Found, owner: &Value) -> Option<(ResourceId, Arc<Stored>)> {
+fn owner_of(state: &State, dependent: &Found, owner: &Value) -> Option<Arc<Stored>> {
     let (id, namespaced) = resource_of(state, owner)?;
     let namespace = if namespaced { dependent.namespace() } else { "" };
     let key = ObjectKey::new(namespace, owner["name"].as_str()?);
     let stored = state.store.get(&id, &key)?;
-    (Some(&*stored.uid) == owner["uid"].as_str()).then(|| (id, Arc::clone(stored)))
+    (Some(&*stored.uid) == owner["uid"].as_str()).then(|| Arc::clone(stored))
 }
 
 fn has_finalizer(value: &Value, name: &str) -> bool {

@@ -137,6 +137,7 @@ fn deployment(state: &State, workload: &Found, value: &mut Value, ready: Option<
     let mut status = counts.status(workload);
     status["conditions"] = before["conditions"].clone();
     let reported = Counts { wanted: 0, replicas: 0, updated: 0, ready: 0, available: 0 };
+    set_available(&mut status, counts.available >= limits.desired - limits.unavailable, &time);
     Progress {
         counts: &counts,
         before: if ready.is_some() { &reported } else { &counts },
@@ -147,7 +148,6 @@ fn deployment(state: &State, workload: &Found, value: &mut Value, ready: Option<
         deadline: deadline_passed(state, workload),
     }
     .set(&mut status, &time);
-    set_available(&mut status, counts.available >= limits.desired - limits.unavailable, &time);
     value["status"] = status;
 }
 
