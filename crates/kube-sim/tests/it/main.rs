@@ -2,5 +2,6 @@
 
 mod client;
 mod lists;
+mod memory;
 mod objects;
 mod watches;

@@ -93,7 +93,7 @@ async fn bodies_are_refused_as_the_real_server_does() {
     assert_eq!(unnamed.json["details"]["causes"][0]["field"], "metadata.name");
     let bad = post(r#"{"metadata":{"name":"A_"}}"#, JSON).await.expect(422);
     assert!(bad.message().starts_with("ConfigMap \"A_\" is invalid: metadata.name: Invalid value: \"A_\": a lowercase RFC 1123 subdomain"), "{}", bad.message());
-    let yaml = "metadata:\n  name: y\ndata:\n  a: b\n";
+    let yaml = "metadata:\n  name: w\ndata:\n  a: b\n";
     let made = post(yaml, "application/yaml").await.expect(201);
     assert_eq!(made.json["data"]["a"], "b");
 }
