@@ -51,7 +51,6 @@ pub(crate) struct Attributes<'a> {
     /// path that is no resource the method in lower case.
     pub(crate) verb: &'a str,
     pub(crate) group: &'a str,
-    pub(crate) version: &'a str,
     /// The plural; empty for a path that is no resource.
     pub(crate) resource: &'a str,
     pub(crate) subresource: &'a str,
@@ -230,7 +229,6 @@ fn answer_resource(
     let attributes = Attributes {
         verb,
         group: &target.group,
-        version: &target.version,
         resource: &target.plural,
         subresource: &target.subresource,
         // A namespace is asked for in its own name, as in a real server.

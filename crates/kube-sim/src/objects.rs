@@ -263,6 +263,7 @@ impl State {
         schema::default(value, &resource.ty);
         admission::default(resource, value);
         admission::complete(self, resource, live, value);
+        schema::normalise(value, &resource.ty);
     }
 
     /// Nothing is created in a namespace that is not there or is being deleted.
