@@ -44,7 +44,9 @@ impl Selector {
 
     #[must_use]
     pub(crate) fn matches(&self, object: &Stored) -> bool {
-        self.labels.iter().all(|(key, rule)| fits(rule, object.labels.get(key.as_str())))
+        self.labels
+            .iter()
+            .all(|(key, rule)| fits(rule, object.labels.get(key.as_str()).map(|label| &**label)))
             && self.matches_fields(object)
     }
 
@@ -63,11 +65,11 @@ impl Selector {
 
 /// Whether these labels fit a `LabelSelector` in text form.
 #[must_use]
-fn fits(rule: &Rule, label: Option<&Box<str>>) -> bool {
+fn fits(rule: &Rule, label: Option<&str>) -> bool {
     let number = || label.and_then(|text| text.parse::<i64>().ok());
     match rule {
-        Rule::In(values) => label.is_some_and(|label| values.iter().any(|v| **v == **label)),
-        Rule::NotIn(values) => !label.is_some_and(|label| values.iter().any(|v| **v == **label)),
+        Rule::In(values) => label.is_some_and(|label| values.iter().any(|v| v == label)),
+        Rule::NotIn(values) => !label.is_some_and(|label| values.iter().any(|v| v == label)),
         Rule::Exists => label.is_some(),
         Rule::Absent => label.is_none(),
         Rule::Above(bound) => number().is_some_and(|number| number > *bound),
@@ -312,7 +314,7 @@ mod tests {
         let rules = parse_labels(selector).expect("it is well formed");
         let labels: BTreeMap<Box<str>, Box<str>> =
             labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        rules.iter().all(|(key, rule)| fits(rule, labels.get(key.as_str())))
+        rules.iter().all(|(key, rule)| fits(rule, labels.get(key.as_str()).map(|label| &**label)))
     }
 
     #[test]

@@ -39,7 +39,11 @@ impl Answer {
     }
 
     pub(crate) fn warnings(&self) -> Vec<&str> {
-        self.headers.get_all("warning").iter().map(|value| value.to_str().unwrap()).collect()
+        self.headers
+            .get_all("warning")
+            .iter()
+            .map(|value| value.to_str().expect("a warning is text"))
+            .collect()
     }
 
     pub(crate) fn version(&self) -> &str {
@@ -74,8 +78,8 @@ impl Sim {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body.into())).unwrap();
-        self.cluster.service(User::admin()).oneshot(request).await.unwrap()
+        let request = request.body(Full::new(body.into())).expect("the test says a valid URI");
+        self.cluster.service(User::admin()).oneshot(request).await.expect("the service never fails")
     }
 
     pub(crate) async fn send(
@@ -87,8 +91,8 @@ impl Sim {
     ) -> Answer {
         let response = self.raw(method, path, headers, body).await;
         let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let bytes = body.collect().await.expect("the body never fails").to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).expect("answers are text");
         let json = serde_json::from_str(&text).unwrap_or_default();
         Answer { code: parts.status.as_u16(), headers: parts.headers, text, json }
     }
@@ -133,19 +137,20 @@ impl Lines {
     pub(crate) async fn next(&mut self) -> Option<Value> {
         loop {
             if let Some((line, rest)) = self.text.split_once('\n') {
-                let event = serde_json::from_str(line).unwrap();
+                let event = serde_json::from_str(line).expect("an event is a line of JSON");
                 self.text = rest.to_owned();
                 return Some(event);
             }
-            let frame = self.body.frame().await?.unwrap();
-            self.text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+            let frame = self.body.frame().await?.expect("the body never fails");
+            let data = frame.data_ref().expect("a watch has no trailers");
+            self.text.push_str(std::str::from_utf8(data).expect("events are text"));
         }
     }
 
     /// The next event in short: `ADDED a`.
     pub(crate) async fn short(&mut self) -> String {
         let Some(event) = self.next().await else { return "end".to_owned() };
-        let kind = event["type"].as_str().unwrap();
+        let kind = event["type"].as_str().expect("an event has a type");
         let name = event["object"]["metadata"]["name"].as_str().unwrap_or_default();
         format!("{kind} {name}").trim_end().to_owned()
     }

@@ -18,8 +18,8 @@ async fn with_maps(names: &[&str]) -> Sim {
 }
 
 fn names(list: &Value) -> Vec<&str> {
-    let items = list["items"].as_array().unwrap().iter();
-    items.map(|item| item["metadata"]["name"].as_str().unwrap()).collect()
+    let items = list["items"].as_array().expect("a list has items").iter();
+    items.map(|item| item["metadata"]["name"].as_str().expect("it has a name")).collect()
 }
 
 #[tokio::test]
