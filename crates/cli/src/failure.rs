@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use thiserror::Error;
 
 use crate::client::{CallError, ConnectError, ContextError};
+use crate::demo::DemoError;
 
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
@@ -19,6 +20,8 @@ pub(crate) enum Failure {
     Connect(#[from] Box<ConnectError>),
     #[error(transparent)]
     Call(#[from] CallError),
+    #[error(transparent)]
+    Demo(Box<DemoError>),
     #[error("cannot write the output")]
     Output(#[from] io::Error),
     #[error("cannot read {path}", path = path.display())]
@@ -33,6 +36,12 @@ pub(crate) enum Failure {
     Unfinished { message: String, hint: Option<String> },
 }
 
+impl From<DemoError> for Failure {
+    fn from(error: DemoError) -> Self {
+        Self::Demo(Box::new(error))
+    }
+}
+
 impl Failure {
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::Usage { message: message.into() }
@@ -43,6 +52,7 @@ impl Failure {
             Self::Context(error) => error.hints(),
             Self::Connect(error) => error.hints(),
             Self::Call(error) => error.hints(),
+            Self::Demo(error) => error.hints(),
             Self::Usage { .. } => vec!["`muster help`, or --help after any command".to_owned()],
             Self::Unfinished { hint, .. } => hint.iter().cloned().collect(),
             Self::Output(_) | Self::Input { .. } | Self::Start(_) => Vec::new(),

@@ -12,6 +12,7 @@ mod client;
 mod cluster;
 mod completions;
 mod delete;
+mod demo;
 mod describe;
 mod duration;
 mod expand;
@@ -65,6 +66,7 @@ enum Command {
     Approve(approve::Args),
     Cluster(cluster::Args),
     Expand(expand::Args),
+    Demo(demo::Args),
     Version(version::Args),
     Completions(completions::Args),
 }
@@ -89,6 +91,9 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli, console: &mut Console) -> Result<ExitCode, Failure> {
     let Cli { connection, command } = cli;
+    if let Command::Demo(args) = &command {
+        return demo::run(args, console);
+    }
     let mut tokio = tokio::runtime::Builder::new_current_thread();
     let tokio = tokio.enable_all().build().map_err(Failure::Start)?;
     let hub = &connection;
@@ -106,6 +111,8 @@ fn run(cli: Cli, console: &mut Console) -> Result<ExitCode, Failure> {
         Command::Approve(args) => tokio.block_on(approve::run(args, hub, console)),
         Command::Cluster(args) => tokio.block_on(cluster::run(args, hub, console)),
         Command::Expand(args) => expand::run(args, console),
+        // Has a runtime of its own, with threads.
+        Command::Demo(_) => Ok(()),
         Command::Version(args) => tokio.block_on(version::run(&args, hub, console)),
         Command::Completions(args) => completions::run(&args, console),
     }?;

@@ -4,6 +4,7 @@
 
 mod asking;
 mod changing;
+mod demo;
 mod expanding;
 mod failing;
 mod fake;
