@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::queue::{Kind, Step};
 use crate::admission;
@@ -106,6 +106,28 @@ impl State {
             stored: Arc::clone(stored),
         };
         self.store.list(id, namespace, None).map(whole).collect()
+    }
+
+    /// The objects of a resource in a namespace that have these labels; the others are not even read.
+    pub(super) fn labelled(
+        &self,
+        id: &ResourceId,
+        namespace: &str,
+        labels: &Map<String, Value>,
+    ) -> Vec<Found> {
+        let Some(resource) = self.resource(id) else { return Vec::new() };
+        let has = |stored: &Stored| {
+            labels.iter().all(|(key, text)| {
+                stored.labels.get(key.as_str()).map(|found| &**found) == text.as_str()
+            })
+        };
+        let listed = self.store.list(id, Some(namespace), None).filter(|stored| has(stored));
+        let whole = |stored: &Arc<Stored>| Found {
+            resource: Arc::clone(&resource),
+            value: stored.value(),
+            stored: Arc::clone(stored),
+        };
+        listed.map(whole).collect()
     }
 
     /// The objects of a resource whose controller this is, in order of name.

@@ -13,21 +13,17 @@ use crate::store::{ObjectKey, ResourceId};
 pub(super) fn sync(state: &mut State, namespace: &str) {
     let id = ResourceId::new("policy", "poddisruptionbudgets");
     let budgets = state.all(&id, Some(namespace));
-    if budgets.is_empty() {
-        return;
-    }
-    let pods = state.all(&ResourceId::new("", "pods"), Some(namespace));
     for budget in budgets.iter().filter(|budget| !budget.deleting()) {
-        let selected: Vec<&Found> = pods
-            .iter()
-            .filter(|pod| !pod.deleting() && !ended(&pod.value))
-            .filter(|pod| selects(&budget.value["spec"]["selector"], &pod.value))
-            .collect();
+        let selector = &budget.value["spec"]["selector"];
+        let exact = selector["matchLabels"].as_object().cloned().unwrap_or_default();
+        let mut selected = state.labelled(&ResourceId::new("", "pods"), namespace, &exact);
+        selected
+            .retain(|pod| !pod.deleting() && !ended(&pod.value) && selects(selector, &pod.value));
         count(state, budget, &selected);
     }
 }
 
-fn count(state: &mut State, budget: &Found, pods: &[&Found]) {
+fn count(state: &mut State, budget: &Found, pods: &[Found]) {
     let all = i64::try_from(pods.len()).unwrap_or(i64::MAX);
     let healthy = pods.iter().filter(|pod| is_ready(&pod.value)).count();
     let healthy = i64::try_from(healthy).unwrap_or(i64::MAX);

@@ -59,26 +59,21 @@ pub(super) fn endpoints(state: &mut State, namespace: &str) {
         return;
     }
     let services = state.all(&ResourceId::new("", "services"), Some(namespace));
-    if services.is_empty() {
-        return;
-    }
-    let pods = state.all(&ResourceId::new("", "pods"), Some(namespace));
     for service in services.iter().filter(|service| !service.deleting()) {
         if let Some(selector) = service.value["spec"]["selector"].as_object()
             && !selector.is_empty()
             && service.value["spec"]["type"] != "ExternalName"
         {
-            let selected = pods.iter().filter(|pod| {
-                selector.iter().all(|(key, text)| pod.value["metadata"]["labels"][key] == *text)
-            });
-            sync_slice(state, service, selected);
+            let pods = state.labelled(&ResourceId::new("", "pods"), namespace, selector);
+            sync_slice(state, service, &pods);
         }
     }
 }
 
 /// One slice per Service: a cluster with more than a hundred pods behind one is beyond this.
-fn sync_slice<'a>(state: &mut State, service: &Found, pods: impl Iterator<Item = &'a Found>) {
-    let pods: Vec<&Found> = pods.filter(|pod| pod.value["status"]["podIP"].is_string()).collect();
+fn sync_slice(state: &mut State, service: &Found, pods: &[Found]) {
+    let pods: Vec<&Found> =
+        pods.iter().filter(|pod| pod.value["status"]["podIP"].is_string()).collect();
     let endpoints: Vec<Value> = pods.iter().map(|pod| endpoint(pod)).collect();
     let ports = ports(service, pods.first().copied());
     let found = state.owned(service, &slices()).into_iter().next();

@@ -201,7 +201,13 @@ fn check_annotations(annotations: &Value, causes: &mut Vec<Cause>) {
 
 fn check_finalizers(live: Option<&Value>, value: &Value, causes: &mut Vec<Cause>) {
     for (index, finalizer) in finalizers(value).enumerate() {
-        let known = matches!(finalizer, "foregroundDeletion" | "orphan" | "kubernetes");
+        let known = matches!(
+            finalizer,
+            "foregroundDeletion"
+                | "orphan"
+                | "kubernetes"
+                | "customresourcecleanup.apiextensions.k8s.io"
+        );
         if !known && !finalizer.contains('/') {
             let why = "name is neither a standard finalizer name nor is it fully qualified";
             let field = format!("metadata.finalizers[{index}]");

@@ -51,15 +51,13 @@ fn image(n: usize, image: u8) -> &'static str {
 fn perform(sim: &Sim, act: &Act) {
     let place = |n: usize| ("default", name(n));
     match act {
-        Act::Create(n, size) => {
-            if sim.get(KINDS[*n], &name(*n)).is_none() {
-                let value = match KINDS[*n] {
-                    "DaemonSet" => daemon(&name(*n), "app:1"),
-                    "Job" => job(&name(*n), "app:1"),
-                    _ => workload(&name(*n), "app:1", *size),
-                };
-                sim.create(KINDS[*n], value);
-            }
+        Act::Create(n, size) if sim.get(KINDS[*n], &name(*n)).is_none() => {
+            let value = match KINDS[*n] {
+                "DaemonSet" => daemon(&name(*n), "app:1"),
+                "Job" => job(&name(*n), "app:1"),
+                _ => workload(&name(*n), "app:1", *size),
+            };
+            sim.create(KINDS[*n], value);
         }
         Act::Scale(n, size) if matches!(KINDS[*n], "Deployment" | "StatefulSet") => {
             with(sim, *n, |value| value["spec"]["replicas"] = json!(size));
@@ -130,7 +128,7 @@ fn check(sim: &Sim) {
                 assert!(fields.iter().all(|field| count(field) == wanted), "{n} {wanted} {status}");
             }
             "StatefulSet" => {
-                assert_eq!((count("readyReplicas"), count("updatedReplicas")), (wanted, wanted))
+                assert_eq!((count("readyReplicas"), count("updatedReplicas")), (wanted, wanted));
             }
             "DaemonSet" => assert_eq!(count("numberAvailable"), 2, "{status}"),
             _ => assert_eq!(count("succeeded"), 1, "{status}"),
@@ -148,7 +146,7 @@ fn check(sim: &Sim) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn all_comes_to_rest(acts in proptest::collection::vec(act(), 1..25), pods in any::<bool>()) {

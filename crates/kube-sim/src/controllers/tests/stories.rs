@@ -380,3 +380,108 @@ fn events_tell_the_story_and_are_bounded() {
     assert_eq!(sim.status("Deployment", "web")["readyReplicas"], 90);
     assert!(sim.all("Event").len() <= 128);
 }
+
+fn widgets() -> Value {
+    json!({
+        "metadata": {"name": "widgets.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced",
+            "names": {"plural": "widgets", "kind": "Widget"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object"}},
+            }],
+        },
+    })
+}
+
+#[test]
+fn a_definition_is_served_after_a_moment_and_takes_its_objects_along() {
+    let sim = Sim::new();
+    let id = ResourceId::new("example.com", "widgets");
+    let served = || sim.cluster.state().registry.versions(&id).is_some();
+    sim.create("CustomResourceDefinition", widgets());
+    sim.pass(20);
+    assert!(!served());
+    sim.pass(20);
+    assert!(served());
+    assert_eq!(
+        sim.conditions("CustomResourceDefinition", "widgets.example.com"),
+        ["NamesAccepted=True NoConflicts", "Established=True InitialNamesAccepted"]
+    );
+    let status = sim.status("CustomResourceDefinition", "widgets.example.com");
+    assert_eq!(status["acceptedNames"]["listKind"], "WidgetList");
+    assert_eq!(status["storedVersions"], json!(["v1"]));
+    sim.create("Widget", json!({"metadata": {"name": "a", "namespace": "default"}}));
+    sim.create(
+        "Widget",
+        json!({"metadata": {"name": "b", "namespace": "default",
+        "finalizers": ["example.com/hold"]}}),
+    );
+    let place = ("", "widgets.example.com");
+    sim.delete("CustomResourceDefinition", place, Propagation::Background);
+    sim.pass(10);
+    assert_eq!(sim.all("Widget").len(), 1);
+    sim.change("Widget", ("default", "b"), |widget| {
+        widget["metadata"].as_object_mut().unwrap().remove("finalizers");
+    });
+    sim.pass(10);
+    assert_eq!(sim.get("CustomResourceDefinition", "widgets.example.com"), None);
+    assert!(!served());
+    assert!(sim.is_idle());
+}
+
+#[test]
+fn a_cluster_from_a_snapshot_goes_on_where_the_other_was() {
+    let sim = Sim::new();
+    sim.create("Deployment", workload("web", "nginx:1", 2));
+    sim.pass(1_000);
+    sim.change("Deployment", ("default", "web"), |web| set_image(web, "nginx:2"));
+    sim.pass(100);
+    assert_eq!(sim.status("Deployment", "web")["updatedReplicas"], 1);
+    let (clock, hand) = Clock::manual(BEGIN + 60_000);
+    let options = Options { seed: 8, clock, behaviour: Behaviour::default() };
+    let cluster = Cluster::from_snapshot(options, &sim.cluster.snapshot());
+    let copy = Sim { cluster, hand };
+    copy.pass(5_000);
+    assert_eq!(copy.status("Deployment", "web")["updatedReplicas"], 2);
+    assert_eq!(copy.status("Deployment", "web")["replicas"], 2);
+    assert!(copy.is_idle());
+    copy.delete("Deployment", ("default", "web"), Propagation::Background);
+    copy.pass(1_000);
+    assert_eq!((copy.all("ReplicaSet").len(), copy.all("Pod").len()), (0, 0));
+}
+
+#[test]
+fn budgets_autoscalers_and_ingresses_have_a_status() {
+    let sim = Sim::new();
+    sim.create("Deployment", workload("web", "nginx:1", 3));
+    sim.create(
+        "PodDisruptionBudget",
+        json!({
+            "metadata": {"name": "web", "namespace": "default"},
+            "spec": {"minAvailable": "50%", "selector": {"matchLabels": {"app": "web"}}},
+        }),
+    );
+    sim.create(
+        "HorizontalPodAutoscaler",
+        json!({
+            "metadata": {"name": "web", "namespace": "default"},
+            "spec": {"maxReplicas": 5, "scaleTargetRef":
+                {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}},
+        }),
+    );
+    sim.create(
+        "Ingress",
+        json!({
+            "metadata": {"name": "web", "namespace": "default"},
+            "spec": {"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}},
+        }),
+    );
+    sim.pass(2_000);
+    let budget = sim.status("PodDisruptionBudget", "web");
+    assert_eq!((&budget["desiredHealthy"], &budget["disruptionsAllowed"]), (&json!(2), &json!(1)));
+    assert_eq!(sim.status("HorizontalPodAutoscaler", "web")["currentReplicas"], 3);
+    assert!(sim.status("Ingress", "web")["loadBalancer"]["ingress"].is_array());
+    assert!(sim.is_idle());
+}
