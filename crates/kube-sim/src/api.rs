@@ -13,6 +13,7 @@ pub mod faults;
 mod json;
 pub(crate) mod openapi;
 mod patch;
+mod protobuf;
 pub(crate) mod query;
 pub(crate) mod rbac;
 mod read;
@@ -247,6 +248,17 @@ fn answer_resource(
         Some(Ok(resource)) => resource,
         Some(Err(status)) => return Some(Err(status)),
         None => return Some(Err(Status::not_served())),
+    };
+    let converted;
+    let body = if decode::content_type(headers) == protobuf::MEDIA_TYPE && !body.is_empty() {
+        let Some(object) = protobuf::decode(&state.registry, body) else {
+            let why = "the body is no object in protobuf of a kind that is known here: send JSON";
+            return Some(Err(Status::new(415, "UnsupportedMediaType", why)));
+        };
+        converted = object.to_string().into_bytes();
+        &converted
+    } else {
+        body
     };
     if verb == "create"
         && let Ok((body, _)) = json::parse(body)

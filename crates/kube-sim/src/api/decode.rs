@@ -3,10 +3,10 @@
 use http::{HeaderMap, header};
 use serde_json::Value;
 
-use super::json;
 use super::query::FieldValidation;
 use super::status::Status;
 use super::target::Target;
+use super::{json, protobuf};
 use crate::schema::{self, Resource};
 
 /// A body as an object of the resource, and what to warn of.
@@ -30,7 +30,8 @@ pub(crate) fn object(
 ) -> Result<Decoded, Status> {
     let kind = &resource.kind;
     let (mut value, repeated) = match content_type(headers) {
-        "" | "application/json" => {
+        // Protobuf was turned into JSON when the request came in.
+        "" | "application/json" | protobuf::MEDIA_TYPE => {
             json::parse(body).map_err(|error| unrecognized(kind, &error, body))?
         }
         "application/yaml" => {
@@ -41,7 +42,7 @@ pub(crate) fn object(
                 415,
                 "UnsupportedMediaType",
                 "the body of the request was in an unknown format - accepted media types include: \
-                 application/json, application/yaml",
+                 application/json, application/yaml, application/vnd.kubernetes.protobuf",
             ));
         }
     };
