@@ -299,11 +299,7 @@ impl Demo<'_> {
                     operator.all_connected(clusters.len(), telling).await?;
                     Ok::<_, Failure>(operator)
                 };
-                let operator = tokio::select! {
-                    biased;
-                    error = broken => return Err(error.into()),
-                    operator = joining => operator?,
-                };
+                let operator = fleet::whole(broken, joining).await?;
                 let found = format!("{} connected", named(clusters));
                 Ok(Done { found, took: clock.now() - begun, value: operator })
             })
@@ -324,11 +320,7 @@ impl Demo<'_> {
         }
         let mut story =
             Story { operator, repository: &repository, clusters, samples: samples.clone() };
-        let outcome = tokio::select! {
-            biased;
-            error = fleet.broken() => Err(error.into()),
-            outcome = story.tell(show) => outcome,
-        };
+        let outcome = fleet.while_whole(story.tell(show)).await;
         show.table();
         outcome?;
         *told = true;

@@ -14,6 +14,8 @@ pub(crate) enum DemoError {
     File { what: &'static str, path: PathBuf, source: io::Error },
     #[error("{path} is not empty", path = path.display())]
     NotEmpty { path: PathBuf },
+    #[error("{} is on a disk with {} MB left; the demo needs {}", path.display(), free >> 20, needed >> 20)]
+    Full { path: PathBuf, free: u64, needed: u64 },
     #[error("cannot start {program}")]
     Program { program: String, source: io::Error },
     #[error("`git {command}` failed: {said}")]
@@ -60,8 +62,9 @@ impl DemoError {
                 "another program listens there; without --port the demo takes a free port"
             }
             Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "the demo needs about 20 MB; --dir DIR puts it elsewhere"
+                "--dir DIR puts the demo elsewhere, and so does TMPDIR"
             }
+            Self::Full { .. } => "--dir DIR puts the demo elsewhere, and so does TMPDIR",
             Self::Refused { hint: Some(hint), .. } => hint,
             _ => return Vec::new(),
         };

@@ -45,6 +45,9 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// What a hub or spoke may take to end. They need milliseconds, unless a tool is rendering.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// What a part that breaks may take to end.
+const NOTICE: Duration = Duration::from_millis(500);
+
 /// Ends before the fleet does: why.
 #[derive(Debug, Clone)]
 struct Broken {
@@ -131,6 +134,15 @@ impl Fleet {
         }
     }
 
+    /// Runs `work` as long as all parts are well. A part that ended is the cause of whatever it made
+    /// fail, and may be noticed a moment later.
+    pub(crate) async fn while_whole<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        whole(self.broken(), work).await
+    }
+
     /// Starts a spoke for a cluster, which joins with `join`.
     pub(crate) fn add_spoke(
         &mut self,
@@ -191,6 +203,25 @@ fn hub_settings(repository: &Repository) -> [String; 4] {
         format!("pollSeconds={POLL_SECONDS}"),
         "git.allowFile=true".to_owned(),
     ]
+}
+
+pub(crate) async fn whole<T>(
+    broken: impl Future<Output = DemoError>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut broken = Box::pin(broken);
+    let failure = tokio::select! {
+        biased;
+        error = &mut broken => return Err(error.into()),
+        outcome = work => match outcome {
+            Ok(value) => return Ok(value),
+            Err(failure) => failure,
+        },
+    };
+    match tokio::time::timeout(NOTICE, broken).await {
+        Ok(error) => Err(error.into()),
+        Err(_all_well) => Err(failure),
+    }
 }
 
 /// Runs a hub or a spoke, and tells when it ends. When that was asked for, nobody listens.

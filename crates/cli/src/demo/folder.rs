@@ -12,6 +12,8 @@ use super::error::DemoError;
 /// A program or task that is ending may still write a file while the folder is being removed.
 const ATTEMPTS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
+/// Three clusters use 2 MB, and each more 0.2 MB; commits and logs grow while it stays up.
+const NEEDED_BYTES: u64 = 20 << 20;
 
 /// Removes itself when it is dropped, unless it is to be kept. Clones are the same folder, so that
 /// a second Ctrl-C can remove it while the rest is still stopping.
@@ -37,7 +39,16 @@ impl Folder {
             }
             None => (temporary()?, false),
         };
-        Ok(Self(Arc::new(Inner { path, found, kept, removed: Mutex::new(false) })))
+        let this = Self(Arc::new(Inner { path, found, kept, removed: Mutex::new(false) }));
+        // A disk that fills up in the middle is found too, but is harder to understand.
+        match rustix::fs::statvfs(this.path())
+            .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+        {
+            Ok(free) if free < NEEDED_BYTES => {
+                Err(DemoError::Full { path: this.path().to_owned(), free, needed: NEEDED_BYTES })
+            }
+            _ => Ok(this),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -239,6 +239,10 @@ impl Story<'_> {
                 let good = good.count();
                 *last = format!("{good} of {wanted} applications are Synced and Healthy");
                 telling.note(last.clone());
+                let bad = views.iter().find(|view| !is_good(view) && !view.message.is_empty());
+                if let Some(bad) = bad {
+                    last.extend(["; ", bad.name.as_str(), ": ", &one_line(&bad.message)]);
+                }
                 (good == wanted && views.len() == wanted).then_some(())
             })
             .await?;
