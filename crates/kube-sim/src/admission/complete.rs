@@ -31,6 +31,8 @@ pub(super) fn complete(
         }
         ("", "persistentvolumes") if live.is_none() => {
             protect(value, "kubernetes.io/pv-protection");
+            let made = value["metadata"]["creationTimestamp"].clone();
+            set(ensure(value, "status"), "lastPhaseTransitionTime", || made);
         }
         _ => {}
     }
@@ -76,8 +78,16 @@ fn service(state: &State, live: Option<&Value>, value: &mut Value) {
     if spec["clusterIPs"].as_array().is_none_or(Vec::is_empty) {
         spec["clusterIPs"] = json!([spec["clusterIP"]]);
     }
-    set(spec, "ipFamilies", || json!(["IPv4"]));
-    set(spec, "ipFamilyPolicy", || json!("SingleStack"));
+    // A headless Service that selects nothing may have endpoints of both families.
+    let both = spec["clusterIP"] == "None"
+        && spec["selector"].as_object().is_none_or(serde_json::Map::is_empty);
+    let (families, policy) = if both {
+        (json!(["IPv4", "IPv6"]), "RequireDualStack")
+    } else {
+        (json!(["IPv4"]), "SingleStack")
+    };
+    set(spec, "ipFamilies", || families);
+    set(spec, "ipFamilyPolicy", || json!(policy));
     let wanted = match text(&spec["type"]) {
         "NodePort" => true,
         "LoadBalancer" => spec["allocateLoadBalancerNodePorts"] != false,

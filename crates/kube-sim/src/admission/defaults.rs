@@ -24,13 +24,19 @@ pub(super) fn default(resource: &Resource, value: &mut Value) {
         ("", "namespaces") => namespace(value),
         ("", "persistentvolumeclaims") => {
             claim_spec(ensure(value, "spec"));
-            set(value, "status", || json!({"phase": "Pending"}));
+            fill(ensure(value, "status"), "phase", || json!("Pending"));
         }
         ("", "persistentvolumes") => volume(value),
         ("", "limitranges") => limit_range(value),
+        ("discovery.k8s.io", "endpointslices") => {
+            for port in items(value, "ports") {
+                set(port, "name", || json!(""));
+                set(port, "protocol", || json!("TCP"));
+            }
+        }
         ("networking.k8s.io", "networkpolicies") => network_policy(value),
         ("networking.k8s.io", "ingresses") => {
-            set(value, "status", || json!({"loadBalancer": {}}));
+            initial_status(value, || json!({"loadBalancer": {}}));
         }
         ("autoscaling", "horizontalpodautoscalers") => autoscaler(value),
         ("policy", "poddisruptionbudgets") => set(
@@ -55,6 +61,13 @@ pub(super) fn default(resource: &Resource, value: &mut Value) {
     }
 }
 
+/// The status of an object that has none yet.
+fn initial_status(value: &mut Value, status: impl FnOnce() -> Value) {
+    if value["status"].as_object().is_none_or(serde_json::Map::is_empty) {
+        value["status"] = status();
+    }
+}
+
 fn deployment(value: &mut Value) {
     let spec = ensure(value, "spec");
     set(spec, "replicas", || json!(1));
@@ -68,14 +81,14 @@ fn deployment(value: &mut Value) {
         set(rolling, "maxUnavailable", || json!("25%"));
     }
     template(spec);
-    set(value, "status", || json!({}));
+    initial_status(value, || json!({}));
 }
 
 fn replica_set(value: &mut Value) {
     let spec = ensure(value, "spec");
     set(spec, "replicas", || json!(1));
     template(spec);
-    set(value, "status", || json!({"replicas": 0}));
+    initial_status(value, || json!({"replicas": 0}));
 }
 
 fn stateful_set(value: &mut Value) {
@@ -96,9 +109,9 @@ fn stateful_set(value: &mut Value) {
         fill(claim, "apiVersion", || json!("v1"));
         fill(claim, "kind", || json!("PersistentVolumeClaim"));
         claim_spec(ensure(claim, "spec"));
-        set(claim, "status", || json!({"phase": "Pending"}));
+        fill(ensure(claim, "status"), "phase", || json!("Pending"));
     }
-    set(value, "status", || json!({"availableReplicas": 0, "replicas": 0}));
+    initial_status(value, || json!({"availableReplicas": 0, "replicas": 0}));
 }
 
 fn daemon_set(value: &mut Value) {
@@ -112,7 +125,7 @@ fn daemon_set(value: &mut Value) {
     }
     set(spec, "revisionHistoryLimit", || json!(10));
     template(spec);
-    set(value, "status", || {
+    initial_status(value, || {
         json!({
             "currentNumberScheduled": 0, "desiredNumberScheduled": 0,
             "numberMisscheduled": 0, "numberReady": 0,
@@ -134,7 +147,7 @@ fn job(value: &mut Value) {
         if is_set(&spec["podFailurePolicy"]) { "Failed" } else { "TerminatingOrFailed" };
     set(spec, "podReplacementPolicy", || json!(replacement));
     template(spec);
-    set(value, "status", || json!({}));
+    initial_status(value, || json!({}));
 }
 
 fn cron_job(value: &mut Value) {
@@ -146,7 +159,7 @@ fn cron_job(value: &mut Value) {
     let job = ensure(spec, "jobTemplate");
     ensure(job, "metadata");
     template(ensure(job, "spec"));
-    set(value, "status", || json!({}));
+    initial_status(value, || json!({}));
 }
 
 fn template(spec: &mut Value) {
@@ -165,7 +178,7 @@ fn pod(value: &mut Value) {
         }
     }
     let class = quality(&value["spec"]);
-    set(value, "status", || json!({"phase": "Pending", "qosClass": class}));
+    initial_status(value, || json!({"phase": "Pending", "qosClass": class}));
 }
 
 fn requests_from_limits(container: &mut Value) {
@@ -236,7 +249,7 @@ fn service(value: &mut Value) {
     if kind == "LoadBalancer" {
         set(spec, "allocateLoadBalancerNodePorts", || json!(true));
     }
-    set(value, "status", || json!({"loadBalancer": {}}));
+    initial_status(value, || json!({"loadBalancer": {}}));
 }
 
 /// `type`, and `stringData` moved into `data`, as it is stored.
@@ -261,7 +274,7 @@ fn namespace(value: &mut Value) {
     if value["metadata"].get("deletionTimestamp").is_none() {
         set(ensure(value, "spec"), "finalizers", || json!(["kubernetes"]));
     }
-    set(value, "status", || json!({"phase": "Active"}));
+    fill(ensure(value, "status"), "phase", || json!("Active"));
 }
 
 fn volume(value: &mut Value) {
@@ -273,7 +286,7 @@ fn volume(value: &mut Value) {
     {
         set(path, "type", || json!(""));
     }
-    set(value, "status", || json!({"phase": "Pending"}));
+    fill(ensure(value, "status"), "phase", || json!("Pending"));
 }
 
 fn limit_range(value: &mut Value) {
@@ -321,7 +334,7 @@ fn autoscaler(value: &mut Value) {
         if spec["behavior"].is_object() {
             scaling_behaviour(&mut spec["behavior"]);
         }
-        set(value, "status", || json!({"currentMetrics": null, "desiredReplicas": 0}));
+        initial_status(value, || json!({"currentMetrics": null, "desiredReplicas": 0}));
     }
 }
 
@@ -383,10 +396,8 @@ fn definition(value: &mut Value) {
         .filter(|version| version["storage"] == true)
         .map(|version| version["name"].clone())
         .collect();
-    set(value, "status", || {
-        json!({
-            "acceptedNames": {"kind": "", "plural": ""}, "conditions": null,
-            "storedVersions": stored,
-        })
-    });
+    let status = ensure(value, "status");
+    set(status, "acceptedNames", || json!({"kind": "", "plural": ""}));
+    set(status, "conditions", || Value::Null);
+    set(status, "storedVersions", || json!(stored));
 }

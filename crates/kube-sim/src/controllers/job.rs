@@ -245,7 +245,11 @@ fn suspended(state: &mut State, job: &Found, mut value: Value) {
         reason: "JobSuspended",
         message: "Job suspended",
     };
-    super::conditions::set(&mut value["status"], &condition, &time);
+    if super::conditions::set(&mut value["status"], &condition, &time) {
+        for condition in value["status"]["conditions"].as_array_mut().into_iter().flatten() {
+            condition["lastProbeTime"] = json!(time);
+        }
+    }
     set_counts(&mut value, 0, &Tally::none());
     if let Some(status) = value["status"].as_object_mut() {
         status.remove("startTime");

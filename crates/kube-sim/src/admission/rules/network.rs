@@ -79,6 +79,16 @@ fn addresses(errors: &mut Errors, live: Option<&Value>, spec: &Value) {
             errors.invalid(&field, address, why);
         }
     }
+    if spec["clusterIP"] != "None" && spec["ipFamilyPolicy"] == "RequireDualStack" {
+        let why = "this cluster is not configured for dual-stack services";
+        errors.invalid("spec.ipFamilyPolicy", &spec["ipFamilyPolicy"], why);
+        for (field, family) in each(&spec["ipFamilies"], "spec.ipFamilies") {
+            if family == "IPv6" {
+                errors.invalid(&field, family, "not configured on this cluster");
+            }
+        }
+        return;
+    }
     let Some(before) = live.map(|live| &live["spec"]) else { return };
     let outside = |spec: &Value| spec["type"] == "ExternalName";
     let first = |spec: &Value| spec["clusterIPs"][0].clone();

@@ -214,10 +214,30 @@ pub(super) fn job(errors: &mut Errors, live: Option<&Value>, new: &Value) {
     job_pod(errors, "spec.template.spec", &spec["template"]["spec"]);
     if let Some(live) = live {
         let before = &live["spec"];
-        for field in ["completions", "selector", "template", "completionMode"] {
+        for field in ["completions", "selector", "completionMode"] {
             errors.immutable(&format!("spec.{field}"), &before[field], &spec[field]);
         }
+        let (old, new) = (&before["template"], &spec["template"]);
+        if before["suspend"] == true && live["status"]["startTime"].is_null() {
+            // Where its pods may run can still change before the first of them is made.
+            if unscheduled(&old["spec"]) != unscheduled(&new["spec"]) {
+                errors.immutable("spec.template.spec", &old["spec"], &new["spec"]);
+            }
+        } else {
+            errors.immutable("spec.template", old, new);
+        }
     }
+}
+
+/// A pod's spec without what says where it runs.
+fn unscheduled(spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    if let Some(fields) = spec.as_object_mut() {
+        for field in ["affinity", "nodeSelector", "tolerations", "schedulingGates"] {
+            fields.remove(field);
+        }
+    }
+    spec
 }
 
 fn job_pod(errors: &mut Errors, at: &str, spec: &Value) {
