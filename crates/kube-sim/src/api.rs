@@ -260,7 +260,9 @@ fn answer_resource(
     } else {
         body
     };
+    let reviews = matches!(target.group.as_str(), "authentication.k8s.io" | "authorization.k8s.io");
     if verb == "create"
+        && reviews
         && let Ok((body, _)) = json::parse(body)
         && let Some(answer) = rbac::review(&state, user, &attributes, &body)
     {
@@ -298,6 +300,7 @@ fn check_path(
     let fits = match verb {
         "create" => !one && (!resource.namespaced || !target.namespace.is_empty()),
         "update" | "patch" => one,
+        "deletecollection" => !resource.namespaced || !target.namespace.is_empty(),
         _ => true,
     };
     let known = resource.verbs.iter().any(|known| **known == *verb);

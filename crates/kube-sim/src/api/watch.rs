@@ -167,8 +167,8 @@ impl Watch {
 
     fn until_bookmark(&self) -> Duration {
         let left = self.next_bookmark.saturating_sub(self.cluster.state().clock.now());
-        // With a clock that stands still this is how often it is looked at.
-        left.max(Duration::from_millis(50))
+        // One that is due was just sent, or is as soon as this wait is over.
+        left.max(Duration::from_millis(1))
     }
 
     /// What can be sent without waiting.

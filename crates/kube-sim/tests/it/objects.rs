@@ -52,6 +52,7 @@ async fn paths_are_refused_as_the_real_server_does() {
     sim.put(MAPS, &map("a", &json!({}))).await.expect(405);
     sim.post(&format!("{MAPS}/a"), &map("a", &json!({}))).await.expect(405);
     sim.post("/api/v1/configmaps", &map("a", &json!({}))).await.expect(405);
+    sim.delete("/api/v1/configmaps").await.expect(405);
     let generated =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "a-"}});
     sim.patch(&format!("{MAPS}?fieldManager=x"), APPLY, &generated).await.expect(405);
@@ -305,4 +306,66 @@ async fn tokens_are_known_again() {
     sim.post(&path, &json!({"spec": {"expirationSeconds": 6}})).await.expect(422);
     sim.clock.advance(std::time::Duration::from_secs(600));
     assert_eq!(sim.cluster.authenticate(token), None);
+}
+
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const WIDGETS: &str = "/apis/x.dev/v1/namespaces/default/widgets";
+
+#[tokio::test]
+async fn a_defined_kind_is_served_when_it_is_established() {
+    let sim = Sim::new();
+    let definition = json!({"metadata": {"name": "widgets.x.dev"}, "spec": {"group": "x.dev",
+        "scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget",
+            "singular": "widget", "listKind": "WidgetList"},
+        "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+            "type": "object", "properties": {"spec": {"type": "object", "properties": {
+                "size": {"type": "integer", "minimum": 1}}}}}}}]}});
+    sim.post(DEFINITIONS, &definition).await.expect(201);
+    sim.cluster.tick();
+    assert_eq!(sim.get(WIDGETS).await.expect(404).text, "404 page not found\n");
+    for _ in 0..5 {
+        sim.clock.advance(std::time::Duration::from_millis(30));
+        sim.cluster.tick();
+    }
+    assert_eq!(sim.get(WIDGETS).await.expect(200).json["kind"], "WidgetList");
+    let widget = |size: i64| {
+        json!({"apiVersion": "x.dev/v1", "kind": "Widget", "metadata": {"name": "w"},
+            "spec": {"size": size, "bogus": true}})
+    };
+    let made = sim.post(WIDGETS, &widget(2)).await.expect(201);
+    assert_eq!(made.json["spec"], json!({"size": 2}));
+    assert_eq!(made.warnings(), [r#"299 - "unknown field \"spec.bogus\"""#]);
+    let path = format!("{WIDGETS}/w");
+    let small = sim.patch(&path, MERGE, &json!({"spec": {"size": 0}})).await.expect(422);
+    assert_eq!(small.json["details"]["causes"][0]["field"], "spec.size");
+    let applied = sim.patch(&format!("{path}?fieldManager=x"), APPLY, &widget(2)).await.expect(500);
+    assert!(applied.message().contains(".spec.bogus: field not declared in schema"));
+    let strategic = "application/strategic-merge-patch+json";
+    sim.patch(&path, strategic, &json!({})).await.expect(415);
+    let unversioned = sim.put(&path, &widget(3)).await.expect(422);
+    assert_eq!(unversioned.json["details"]["causes"][0]["field"], "metadata.resourceVersion");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driven_cluster_works_without_being_told_and_sleeps_when_idle() {
+    let options = kube_sim::Options {
+        seed: 1,
+        clock: runtime::clock::Clock::system(),
+        behaviour: kube_sim::controllers::Behaviour::default(),
+    };
+    let cluster = kube_sim::Cluster::new(options);
+    let (_, clock) = runtime::clock::Clock::manual(0);
+    let sim = Sim { cluster: cluster.clone(), clock };
+    let drive = cluster.clone().drive();
+    let work = async {
+        sim.post(DEPLOYMENTS, &deployment(2)).await.expect(201);
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        let live = sim.get(&format!("{DEPLOYMENTS}/d")).await.expect(200);
+        assert_eq!(live.json["status"]["readyReplicas"], 2, "{}", live.text);
+        // Nothing happens in an hour of a cluster that nobody uses.
+        let revision = cluster.stats().revision;
+        tokio::time::sleep(std::time::Duration::from_secs(3_600)).await;
+        assert_eq!(cluster.stats().revision, revision);
+    };
+    tokio::select! { () = work => {}, () = drive => {} }
 }
