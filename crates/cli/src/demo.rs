@@ -50,6 +50,8 @@ use story::Story;
 /// What threads that wait for a program, such as helm, may take to end.
 const THREADS_GRACE: Duration = Duration::from_secs(5);
 const TASKS_GRACE: Duration = Duration::from_secs(2);
+/// A signal and its effects are not noticed in the order of their causes.
+const INTERRUPT_NOTICE: Duration = Duration::from_millis(200);
 const LOG_FILE: &str = "demo.log";
 const LOG_FILTER: &str = "info,kube_client=off,tower_http=off";
 /// Of the log, when a step fails.
@@ -207,9 +209,16 @@ impl Demo<'_> {
             () = screen.unread() => Ok(Ending::Unread),
             outcome = Box::pin(self.live(&ground, &mut started, console)) => outcome,
         };
-        if let Err(failure) = &outcome {
-            self.explain(failure);
-        }
+        let outcome = match outcome {
+            // Ctrl-C in a terminal also reaches the programs that the hub and the spokes have
+            // started: what fails by that is no failure of the demo.
+            Err(failure) if !interrupt.comes_within(INTERRUPT_NOTICE).await => {
+                self.explain(&failure);
+                Err(failure)
+            }
+            Err(_) => Ok(Ending::Interrupted),
+            ended => ended,
+        };
         let stopped = self.stop(&ground, started).await;
         let ending = outcome?;
         stopped?;

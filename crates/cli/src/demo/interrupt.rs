@@ -4,6 +4,7 @@
 //! behind.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use runtime::supervise::Supervisor;
 use tokio::signal::unix::{SignalKind, signal};
@@ -62,6 +63,11 @@ impl Interrupt {
 
     pub(crate) async fn interrupted(&self) {
         self.token.cancelled().await;
+    }
+
+    /// Whether there was a signal, or will be one in this time.
+    pub(crate) async fn comes_within(&self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.token.cancelled()).await.is_ok()
     }
 
     /// What must be gone even when there is no time.

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -184,6 +185,8 @@ impl Repository {
     async fn git(&self, arguments: &[&str]) -> Result<String, DemoError> {
         let mut command = Command::new("git");
         command.args(arguments).current_dir(&self.work);
+        // Ctrl-C in a terminal is for a whole group of processes, and git is to end by itself.
+        command.process_group(0);
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"] {
             command.env_remove(name);
         }
