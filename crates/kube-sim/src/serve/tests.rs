@@ -1,3 +1,5 @@
+//! A cluster over HTTPS, asked by real clients.
+
 use std::sync::Arc;
 use std::time::Duration;
 

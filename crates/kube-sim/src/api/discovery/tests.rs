@@ -1,3 +1,5 @@
+//! What discovery lists, in both of its forms.
+
 use std::sync::Arc;
 
 use serde_json::Value;

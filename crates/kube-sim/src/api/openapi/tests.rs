@@ -1,3 +1,5 @@
+//! The OpenAPI documents, as far as kubectl reads them.
+
 use super::*;
 use crate::api::discovery::tests::registry;
 

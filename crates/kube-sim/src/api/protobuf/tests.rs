@@ -1,3 +1,5 @@
+//! Bodies in protobuf, as kubectl sends them.
+
 use super::*;
 
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {

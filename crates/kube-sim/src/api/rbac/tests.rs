@@ -1,3 +1,5 @@
+//! Who may do what.
+
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
