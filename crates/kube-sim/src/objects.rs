@@ -132,6 +132,8 @@ impl State {
         }
         if resource.has_status && !keeps_status_at_creation(&resource.id) {
             remove(&mut value, "status");
+            // A new namespace is active and a new pod is pending, whatever the client says.
+            crate::admission::default(resource, &mut value);
         }
         self.complete(resource, None, &mut value);
         if let Some(by) = by {

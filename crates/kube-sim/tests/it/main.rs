@@ -1,7 +1,9 @@
-//! The API as clients see it: HTTP requests through the service.
+//! A simulated cluster as kubectl sees it: the real one, over HTTPS. The expected texts are those
+//! that the same commands print against a real API server of the same version.
 
-mod client;
-mod lists;
-mod memory;
-mod objects;
-mod watches;
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
+mod inspect;
+mod kubectl;
+mod workloads;
+mod write;
