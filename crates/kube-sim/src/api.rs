@@ -29,7 +29,7 @@ mod write;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use self::accept::Form;
@@ -126,7 +126,11 @@ where
         None => None,
     };
     let answered = answered.unwrap_or_else(|| answer_path(&cluster, &user, verb, &parts));
-    answered.unwrap_or_else(|status| refusal(&status))
+    let mut response = answered.unwrap_or_else(|status| refusal(&status));
+    if let Ok(value) = HeaderValue::from_str(&cluster.audit_id()) {
+        response.headers_mut().insert("audit-id", value);
+    }
+    response
 }
 
 /// Paths that look like a resource's and are documents: none at present begin with `/api`.

@@ -226,7 +226,9 @@ impl State {
         }
         if !live.deleting {
             metadata.insert("deletionTimestamp".to_owned(), json!(now));
-            metadata.insert("deletionGracePeriodSeconds".to_owned(), json!(0));
+            if !is_namespaces(resource) {
+                metadata.insert("deletionGracePeriodSeconds".to_owned(), json!(0));
+            }
             if let Some(generation) = generation {
                 metadata.insert("generation".to_owned(), json!(generation + 1));
             }
@@ -381,20 +383,32 @@ fn with_status_of(resource: &Resource, live: &Value, mut value: Value) -> Value 
     if !resource.custom {
         let labels = live["metadata"]["labels"].clone();
         object["metadata"] = value["metadata"].take();
-        object["metadata"]["labels"] = labels;
+        if status_keeps_labels(&resource.id) {
+            object["metadata"]["labels"] = labels;
+        }
     }
     object["metadata"]["managedFields"] = managed;
     meta::tidy(&mut object);
     object
 }
 
+/// Of the built-in kinds only this one has labels that a write of its status leaves alone.
+fn status_keeps_labels(resource: &ResourceId) -> bool {
+    resource.group() == "apps" && resource.plural() == "deployments"
+}
+
 /// The fields that a write of this part does not change, and so does not own.
 pub(crate) fn reset_fields(resource: &Resource, part: Part) -> FieldSet {
     match part {
+        // What a namespace's spec holds is the server's.
+        Part::Main if is_namespaces(&resource.id) => FieldSet::of(["spec", "status"]),
         Part::Main if resource.has_status => FieldSet::of(["status"]),
         Part::Main => FieldSet::of([]),
         Part::Status if resource.custom => FieldSet::of(["metadata", "spec"]),
-        Part::Status => FieldSet::of(["spec", "metadata.labels"]),
+        Part::Status if status_keeps_labels(&resource.id) => {
+            FieldSet::of(["spec", "metadata.labels"])
+        }
+        Part::Status => FieldSet::of(["spec"]),
     }
 }
 

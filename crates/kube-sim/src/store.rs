@@ -304,6 +304,12 @@ impl Store {
         self.collection(resource).changed.subscribe()
     }
 
+    /// What is remembered of a resource begins now, when it is new: nobody saw it before.
+    pub fn begin(&mut self, resource: &ResourceId) {
+        let revision = self.revision;
+        self.collections.entry(resource.clone()).or_insert_with(|| Collection::new(revision));
+    }
+
     /// Forgets the past up to now, as a compaction of the real store does.
     pub fn compact(&mut self) {
         let revision = self.revision;

@@ -31,6 +31,7 @@ pub(crate) fn negotiate(accept: &str, shape: Shape) -> Result<(Form, bool), Stat
         return Ok((Form::Whole, false));
     }
     let mut refusal = None;
+    let mut known = false;
     for clause in accept.split(',') {
         let mut parts = clause.split(';').map(str::trim);
         let yaml = match parts.next().unwrap_or_default() {
@@ -38,6 +39,7 @@ pub(crate) fn negotiate(accept: &str, shape: Shape) -> Result<(Form, bool), Stat
             "application/yaml" => true,
             _ => continue,
         };
+        known = true;
         let (mut kind, mut version) = ("", "");
         for (key, value) in parts.filter_map(|part| part.split_once('=')) {
             match key {
@@ -65,6 +67,13 @@ pub(crate) fn negotiate(accept: &str, shape: Shape) -> Result<(Form, bool), Stat
         }
     }
     Err(refusal.unwrap_or_else(|| {
+        if !known {
+            let why = format!(
+                "406: Not Acceptable\n\nAvailable representations: {KNOWN}, \
+                 application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+            );
+            return Status::new(406, "NotAcceptable", why);
+        }
         let why = format!("only the following media types are accepted: {KNOWN}");
         Status::new(406, "NotAcceptable", why)
     }))

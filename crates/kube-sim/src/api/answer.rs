@@ -1,5 +1,7 @@
 //! Answers: objects in the form that was asked for, and refusals. Pure but for the table's ages.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use serde::Deserialize;
@@ -148,7 +150,11 @@ impl Painter<'_> {
             if index > 0 {
                 json.push(',');
             }
-            json.push_str(&self.object(object));
+            match self.form {
+                // The list says what they are; only custom resources say it again.
+                Form::Whole if !self.resource.custom => json.push_str(&without_type(object)),
+                _ => json.push_str(&self.object(object)),
+            }
         }
         json.push_str("]}");
         json
@@ -191,6 +197,15 @@ pub(crate) fn metadata_only(stored: &str) -> String {
         "{{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{}}}",
         envelope.metadata.get()
     )
+}
+
+/// An object without its `apiVersion` and `kind`.
+fn without_type(stored: &str) -> String {
+    let mut members: BTreeMap<&str, &RawValue> =
+        serde_json::from_str(stored).expect("it was written by serde_json");
+    members.remove("apiVersion");
+    members.remove("kind");
+    serde_json::to_string(&members).expect("it was JSON before")
 }
 
 fn revision_of(stored: &str) -> String {

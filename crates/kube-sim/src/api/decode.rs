@@ -91,6 +91,29 @@ pub(crate) fn yaml(body: &[u8]) -> Result<Value, String> {
     serde_saphyr::from_str(text).map_err(|error| error.to_string())
 }
 
+/// The same, with what to say of a key that comes twice: the later one wins.
+pub(crate) fn yaml_with_repeats(body: &[u8]) -> Result<(Value, Vec<String>), String> {
+    let why = match yaml(body) {
+        Ok(value) => return Ok((value, Vec::new())),
+        Err(why) => why,
+    };
+    let Some(repeat) = repeated_key(&why) else { return Err(why) };
+    let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
+    let options = serde_saphyr::options! {
+        duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
+    };
+    let value = serde_saphyr::from_str_with_options(text, options);
+    value.map(|value| (value, vec![repeat])).map_err(|error| error.to_string())
+}
+
+/// Turns the reader's complaint about a repeated key into the server's. Only the first is known.
+fn repeated_key(why: &str) -> Option<String> {
+    let (place, rest) = why.split_once(": duplicate mapping key: ")?;
+    let line = place.split_once("line ")?.1.split(' ').next()?;
+    let key = rest.split(',').next()?;
+    Some(format!("line {line}: key \"{key}\" already set in map"))
+}
+
 fn unrecognized(kind: &str, why: &dyn std::fmt::Display, body: &[u8]) -> Status {
     let shown = match body {
         [] => "<empty>".to_owned(),
@@ -113,16 +136,23 @@ fn check_type(value: &mut Value, resource: &Resource, body: &[u8]) -> Result<(),
             resource.kind
         )));
     }
+    if !kind.is_empty() && *kind != *resource.kind {
+        // The server reads it as what it says it is, and then cannot make the other kind of it.
+        let own = version.rsplit('/').next().unwrap_or_default();
+        let group = match resource.id.group().split('.').next() {
+            None | Some("") => "core",
+            Some(group) => group,
+        };
+        return Err(Status::bad_request(format!(
+            "{kind} in version {own:?} cannot be handled as a {0}: converting ({own}.{kind}) to \
+             ({group}.{0}): unknown conversion",
+            resource.kind
+        )));
+    }
     if !version.is_empty() && version != expected {
         return Err(Status::bad_request(format!(
             "the API version in the data ({version}) does not match the expected API version \
              ({expected})"
-        )));
-    }
-    if !kind.is_empty() && *kind != *resource.kind {
-        return Err(Status::bad_request(format!(
-            "{kind} in version {:?} cannot be handled as a {}",
-            &*resource.version, resource.kind
         )));
     }
     value["kind"] = Value::from(&*resource.kind);

@@ -176,7 +176,9 @@ fn check_unmoved(ask: &Ask<'_>, live: &Stored, value: &Value) -> Result<(), Stat
 fn uid_is_immutable(ask: &Ask<'_>, uid: &str) -> Status {
     let message = format!("Invalid value: {uid:?}: field is immutable");
     let cause = Cause::new("FieldValueInvalid", "metadata.uid", message);
-    Status::invalid(ask.resource.id.group(), &ask.resource.kind, &ask.target.name, vec![cause])
+    // The real server checks this twice, once for all kinds and once for each.
+    let causes = vec![cause.clone(), cause];
+    Status::invalid(ask.resource.id.group(), &ask.resource.kind, &ask.target.name, causes)
 }
 
 fn apply(state: &mut State, ask: &Ask<'_>, part: Part) -> Answered {
@@ -258,10 +260,12 @@ fn check_merged(ask: &Ask<'_>, value: &Value) -> Result<(), Status> {
     schema::check_types(value, &ask.resource.ty).map_err(|why| {
         let (group, version, kind) =
             (ask.resource.id.group(), &ask.resource.version, &ask.resource.kind);
-        let (namespace, name) = (&ask.target.namespace, &ask.target.name);
+        let namespace = value["metadata"]["namespace"].as_str().unwrap_or_default();
+        let name = &ask.target.name;
         let why = format!(
             "failed to convert new object ({namespace}/{name}; {group}/{version}, Kind={kind}) to \
-             proper version ({group}/{version}): {why}"
+             proper version: unable to convert unstructured object to {group}/{version}, \
+             Kind={kind}: error decoding from json: {why}"
         );
         Status::new(500, "", why)
     })
@@ -269,16 +273,17 @@ fn check_merged(ask: &Ask<'_>, value: &Value) -> Result<(), Status> {
 
 /// The body of an apply and the warnings about it.
 fn apply_body(ask: &Ask<'_>, validation: FieldValidation) -> Result<(Value, Vec<String>), Status> {
-    let (patch, repeated) = match super::json::parse(ask.body) {
-        Ok(parsed) => parsed,
-        Err(_not_json) => {
-            let value = decode::yaml(ask.body).map_err(|why| {
-                let why =
-                    format!("error decoding YAML: error converting YAML to JSON: yaml: {why}");
-                Status::bad_request(why)
-            })?;
-            (value, Vec::new())
+    let (patch, again) = match super::json::parse(ask.body) {
+        Ok((value, repeated)) => {
+            let keys = repeated.iter().map(|path| path.rsplit('.').next().unwrap_or(path));
+            // JSON is read as YAML of one line.
+            let again = keys.map(|key| format!("line 1: key \"{key}\" already set in map"));
+            (value, again.collect())
         }
+        Err(_not_json) => decode::yaml_with_repeats(ask.body).map_err(|why| {
+            let why = format!("error decoding YAML: error converting YAML to JSON: yaml: {why}");
+            Status::bad_request(why)
+        })?,
     };
     if !patch.is_object() {
         return Err(Status::bad_request(
@@ -286,11 +291,6 @@ fn apply_body(ask: &Ask<'_>, validation: FieldValidation) -> Result<(Value, Vec<
              unmarshal into Go value of type map[string]interface {}",
         ));
     }
-    let again: Vec<_> = repeated
-        .iter()
-        .map(|path| path.rsplit('.').next().unwrap_or(path))
-        .map(|key| format!("line 1: key \"{key}\" already set in map"))
-        .collect();
     match validation {
         FieldValidation::Strict if !again.is_empty() => Err(Status::bad_request(format!(
             "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  {}",

@@ -67,7 +67,15 @@ impl Token {
     fn parse(text: &str) -> Result<(Self, ObjectKey), Status> {
         let invalid = || Status::bad_request("invalid continue token: continue key is not valid");
         let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| invalid())?;
-        let token: Self = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
+        let token: Self = serde_json::from_slice(&bytes).map_err(|_| match bytes.first() {
+            // The reader's own words for what is no JSON from the first byte on.
+            Some(first) if *first != b'{' => Status::bad_request(format!(
+                "invalid continue token: continue key is not valid: invalid character {:?} looking \
+                 for beginning of value",
+                char::from(*first)
+            )),
+            _ => invalid(),
+        })?;
         let start = token.start.trim_end_matches('\0');
         let (namespace, name) = start.split_once('/').ok_or_else(invalid)?;
         let key = ObjectKey::new(namespace, name);

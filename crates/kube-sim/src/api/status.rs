@@ -99,8 +99,10 @@ impl Status {
     #[must_use]
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Self {
         let dot = if group.is_empty() { "" } else { "." };
-        let shown: Vec<_> =
+        let mut shown: Vec<_> =
             causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+        // Two rules may refuse the same thing; the message says it once.
+        shown.dedup();
         let shown = match &shown[..] {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
@@ -111,6 +113,15 @@ impl Status {
 
     fn about(self, group: &str, kind: &str, name: &str) -> Self {
         Self { name: name.to_owned(), group: group.to_owned(), kind: kind.to_owned(), ..self }
+    }
+
+    /// A request that was not even read has no details at all, an unknown resource has empty ones.
+    fn is_bare(&self) -> bool {
+        match self.reason {
+            "BadRequest" | "RequestEntityTooLarge" | "Unauthorized" => true,
+            "UnsupportedMediaType" => self.message.starts_with("the body of the request"),
+            _ => false,
+        }
     }
 
     /// The object as clients receive it.
@@ -146,8 +157,7 @@ impl Status {
         }
         if !self.reason.is_empty() {
             status["reason"] = json!(self.reason);
-            // A malformed request has no details at all, an unknown resource has empty ones.
-            if self.reason != "BadRequest" {
+            if !self.is_bare() {
                 status["details"] = details;
             }
         }

@@ -52,7 +52,7 @@ pub(super) fn create(state: &State, ask: &Ask<'_>) -> Answered {
     }));
     let answer = json!({
         "kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
-        "metadata": {"name": &*key.name, "namespace": &*key.namespace,
+        "metadata": {"name": &*key.name, "namespace": &*key.namespace, "uid": &*account.uid,
             "creationTimestamp": state.now_text()},
         "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": null},
         "status": {"token": token, "expirationTimestamp": time_text(expires)},

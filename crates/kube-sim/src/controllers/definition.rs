@@ -76,7 +76,9 @@ fn serve(state: &mut State, definition: &Found) {
     let group = spec["group"].as_str().unwrap_or_default();
     let plural = spec["names"]["plural"].as_str().unwrap_or_default();
     let versions = custom_resources(&definition.value);
-    state.registry.set_custom(ResourceId::new(group, plural), versions);
+    let id = ResourceId::new(group, plural);
+    state.store.begin(&id);
+    state.registry.set_custom(id, versions);
 }
 
 /// A new storage version joins those that objects may be stored in.

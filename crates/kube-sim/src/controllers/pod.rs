@@ -29,7 +29,10 @@ pub(super) fn changed(state: &mut State, id: &ResourceId, key: &ObjectKey) {
         return;
     }
     if pod.value["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
-        schedule(state, &pod);
+        // Another scheduler's pod waits for it, and here there is none.
+        if matches!(pod.value["spec"]["schedulerName"].as_str(), None | Some("default-scheduler")) {
+            schedule(state, &pod);
+        }
     } else if !began(&pod.value) || new_image(&pod.value) {
         begin(state, &pod);
     } else if let Some(wait) = next_wait(state, &pod) {

@@ -105,7 +105,7 @@ pub(super) fn validate(
     }
     check_labels(&metadata["labels"], &mut causes);
     check_annotations(&metadata["annotations"], &mut causes);
-    check_finalizers(live, value, &mut causes);
+    check_finalizers(resource, live, value, &mut causes);
     match causes.is_empty() {
         true => Ok(()),
         false => Err(Status::invalid(resource.id.group(), &resource.kind, name, causes)),
@@ -199,15 +199,16 @@ fn check_annotations(annotations: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-fn check_finalizers(live: Option<&Value>, value: &Value, causes: &mut Vec<Cause>) {
+fn check_finalizers(
+    resource: &Resource,
+    live: Option<&Value>,
+    value: &Value,
+    causes: &mut Vec<Cause>,
+) {
+    // The finalizer of definitions themselves has no slash: only the other built-in kinds ask for it.
+    let free = resource.custom || resource.id.group() == "apiextensions.k8s.io";
     for (index, finalizer) in finalizers(value).enumerate() {
-        let known = matches!(
-            finalizer,
-            "foregroundDeletion"
-                | "orphan"
-                | "kubernetes"
-                | "customresourcecleanup.apiextensions.k8s.io"
-        );
+        let known = free || matches!(finalizer, "foregroundDeletion" | "orphan" | "kubernetes");
         if !known && !finalizer.contains('/') {
             let why = "name is neither a standard finalizer name nor is it fully qualified";
             let field = format!("metadata.finalizers[{index}]");
@@ -226,6 +227,8 @@ fn check_finalizers(live: Option<&Value>, value: &Value, causes: &mut Vec<Cause>
              finalizers []string{{{}}}",
             new.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
         );
-        causes.push(Cause::new("FieldValueForbidden", "metadata.finalizers", message));
+        // The real server checks this twice, once for all kinds and once for each.
+        let cause = Cause::new("FieldValueForbidden", "metadata.finalizers", message);
+        causes.extend([cause.clone(), cause]);
     }
 }

@@ -1,8 +1,8 @@
 //! `410 Gone` in its shapes: a version that the server no longer remembers.
 
-use super::given::{MAP_A, MAPS, map, named};
+use super::crds::{WIDGET, WIDGETS, served, widget};
 use crate::case::{Section, section};
-use crate::client::MERGE_PATCH;
+use crate::client::{Answer, MERGE_PATCH};
 use crate::run::Run;
 use anyhow::{Context, Result, ensure};
 use e2e::deadline;
@@ -20,13 +20,22 @@ pub(super) fn section() -> Section {
 
 /// Two compactions of the real server's store, with time to spare.
 const PATIENCE: Duration = Duration::from_secs(25);
+/// The simulator remembers a number of events of each kind instead of a time.
+const EVENTS: usize = 1_100;
+/// Changes between two questions.
+const AT_A_TIME: usize = 100;
 
-/// A malformed `410` event is not waited for: this asks until the version is gone.
-async fn until_forgotten(run: &Run, path: &str) -> Result<crate::client::Answer> {
+/// Changes the widget `a` until what is at this path is forgotten.
+async fn until_forgotten(run: &Run, path: &str) -> Result<Answer> {
+    let mut written = 0;
     deadline::until("410", PATIENCE, async || {
-        // The store forgets what was before a change, so something has to change.
-        let patch = json!({"data": {"x": "changed"}});
-        run.patch(MAP_A, MERGE_PATCH, patch).await?;
+        // A store forgets what was before a change, so something has to change.
+        let count = if written < EVENTS { AT_A_TIME } else { 1 };
+        for _ in 0..count {
+            written += 1;
+            let patch = json!({"metadata": {"annotations": {"number": written.to_string()}}});
+            run.patch(WIDGET, MERGE_PATCH, patch).await?.is(200)?;
+        }
         let answer = run.get(path).await?;
         Ok((answer.status == 410).then_some(answer))
     })
@@ -35,8 +44,8 @@ async fn until_forgotten(run: &Run, path: &str) -> Result<crate::client::Answer>
 
 async fn a_watch_from_a_forgotten_version_is_an_error_event(run: &Run) -> Result<()> {
     // What is remembered of a kind begins when it is first served: version 1 is from before.
-    super::crds::served(run).await?;
-    let path = format!("{}?watch=1&resourceVersion=1", super::crds::WIDGETS);
+    served(run).await?;
+    let path = format!("{WIDGETS}?watch=1&resourceVersion=1");
     let mut watch = run.watch(&path).await?;
     let mut event = watch.event().await?;
     let message = event["object"]["message"].as_str().unwrap_or_default().to_owned();
@@ -65,14 +74,13 @@ async fn a_watch_from_a_forgotten_version_is_an_error_event(run: &Run) -> Result
 }
 
 async fn an_exact_list_of_a_forgotten_version_is_a_410(run: &Run) -> Result<()> {
-    let made = run.post(MAPS, map(json!({"x": "1"}))).await?.is(201)?;
+    served(run).await?;
+    let made = run.post(WIDGETS, widget(json!({"size": 1}))).await?.is(201)?;
     let version = made.resource_version();
-    let path = format!("{MAPS}?resourceVersionMatch=Exact&resourceVersion={version}");
+    let path = format!("{WIDGETS}?resourceVersionMatch=Exact&resourceVersion={version}");
     run.get(&path).await?.is(200)?;
     let gone = until_forgotten(run, &path).await?;
-    run.expect(
-        &gone,
-        expect![[r#"
+    run.expect(&gone, expect![[r#"
         410
         {
           apiVersion: "v1",
@@ -83,18 +91,20 @@ async fn an_exact_list_of_a_forgotten_version_is_a_410(run: &Run) -> Result<()> 
           reason: "Expired",
           status: "Failure",
         }
-    "#]],
-    );
+    "#]]);
     Ok(())
 }
 
 async fn an_old_continue_token_is_a_410_with_a_token_for_the_rest(run: &Run) -> Result<()> {
+    served(run).await?;
     for name in ["a", "b", "c"] {
-        run.post(MAPS, named(name, json!({"x": "1"}))).await?.is(201)?;
+        let mut body = widget(json!({"size": 1}));
+        body["metadata"]["name"] = json!(name);
+        run.post(WIDGETS, body).await?.is(201)?;
     }
-    let page = run.get(&format!("{MAPS}?limit=1")).await?.is(200)?.json();
+    let page = run.get(&format!("{WIDGETS}?limit=1")).await?.is(200)?.json();
     let token = page["metadata"]["continue"].as_str().context("a token")?;
-    let gone = until_forgotten(run, &format!("{MAPS}?limit=1&continue={token}")).await?;
+    let gone = until_forgotten(run, &format!("{WIDGETS}?limit=1&continue={token}")).await?;
     let mut body = gone.json();
     let rest = body["metadata"]["continue"].as_str().context("a token for the rest")?.to_owned();
     body["metadata"]["continue"] = json!("{token}");
@@ -109,14 +119,9 @@ async fn an_old_continue_token_is_a_410_with_a_token_for_the_rest(run: &Run) -> 
           status: "Failure",
         }
     "#]]);
-    let rest = run.get(&format!("{MAPS}?limit=9&continue={rest}")).await?.is(200)?.json();
-    let names: Vec<&Value> = rest["items"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|item| &item["metadata"]["name"])
-        .filter(|n| **n != "kube-root-ca.crt")
-        .collect();
+    let rest = run.get(&format!("{WIDGETS}?limit=9&continue={rest}")).await?.is(200)?.json();
+    let items = rest["items"].as_array().into_iter().flatten();
+    let names: Vec<&Value> = items.map(|item| &item["metadata"]["name"]).collect();
     run.expect_value(&json!(names), expect![[r#"["b", "c"]"#]]);
     Ok(())
 }

@@ -256,7 +256,10 @@ async fn a_bad_image_never_becomes_available(run: &Run) -> Result<()> {
         &json!([pod["status"]["phase"], pod["status"]["containerStatuses"][0]["ready"]]),
         expect![[r#"["Pending", false]"#]],
     );
-    let unavailable = |object: &Value| object["status"]["unavailableReplicas"] == 2;
+    let unavailable = |object: &Value| {
+        let status = &object["status"];
+        status["unavailableReplicas"] == 2 && status["updatedReplicas"] == 2
+    };
     let object = run.until("unavailable replicas", DEPLOYMENT_A, unavailable).await?;
     run.expect_value(
         &status(&object),
@@ -273,14 +276,16 @@ async fn a_bad_image_never_becomes_available(run: &Run) -> Result<()> {
                 {
                   lastTransitionTime: "{time}",
                   lastUpdateTime: "{time}",
-                  reason: "NewReplicaSetCreated",
+                  reason: "ReplicaSetUpdated",
                   status: "True",
                   type: "Progressing",
                 },
               ],
               observedGeneration: 1,
+              replicas: 2,
               terminatingReplicas: 0,
               unavailableReplicas: 2,
+              updatedReplicas: 2,
             }
         "#]],
     );
