@@ -118,7 +118,7 @@ impl Status {
     /// A request that was not even read has no details at all, an unknown resource has empty ones.
     fn is_bare(&self) -> bool {
         match self.reason {
-            "BadRequest" | "RequestEntityTooLarge" | "Unauthorized" => true,
+            "BadRequest" | "Expired" | "RequestEntityTooLarge" | "Unauthorized" => true,
             "UnsupportedMediaType" => self.message.starts_with("the body of the request"),
             _ => false,
         }
