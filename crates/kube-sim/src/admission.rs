@@ -12,6 +12,7 @@ pub(crate) mod names;
 mod pod_defaults;
 mod rules;
 pub(crate) mod value;
+mod warnings;
 
 use serde_json::Value;
 
@@ -44,6 +45,11 @@ pub(crate) fn validate(
     part: Part,
 ) -> Result<(), Status> {
     rules::validate(resource, live, new, part)
+}
+
+/// What to warn the author of an object of.
+pub(crate) fn warnings(resource: &Resource, value: &Value) -> Vec<String> {
+    warnings::warnings(resource, value)
 }
 
 #[cfg(test)]

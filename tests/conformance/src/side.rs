@@ -55,7 +55,8 @@ pub(crate) async fn start(against: Against, kubeconfig: Option<&Path>) -> Result
 async fn real() -> Result<Side> {
     let folder = Folder::new("conformance")?;
     let options = Options {
-        nodes: 1,
+        // As many as kube-sim begins with.
+        nodes: 2,
         api_flags: vec![COMPACTION.to_owned()],
         controller_flags: vec![CONTROLLERS.to_owned()],
     };

@@ -9,7 +9,7 @@ use super::decode;
 use super::read::{find, key};
 use super::status::{Cause, Status};
 use super::{Answered, Ask};
-use crate::admission::names;
+use crate::admission::{self, names};
 use crate::cluster::State;
 use crate::merge::Manager;
 use crate::objects::Part;
@@ -32,8 +32,9 @@ pub(super) fn create(state: &mut State, ask: &Ask<'_>) -> Answered {
     let validation = ask.query.field_validation(options)?;
     let by = manager(state, ask, options)?;
     let decoded = decode::object(ask.headers, ask.body, &ask.resource, validation)?;
-    let value = decoded.value;
+    let (value, mut warnings) = (decoded.value, decoded.warnings);
     decode::check_namespace(&value, ask.target)?;
+    warnings.extend(admission::warnings(&ask.resource, &value));
     if value["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty()) {
         let why = "resourceVersion should not be set on objects to be created";
         return Err(Status::new(500, "", why));
@@ -46,7 +47,7 @@ pub(super) fn create(state: &mut State, ask: &Ask<'_>) -> Answered {
         false => state.commit(&ask.resource, object_key, value).object.json.to_string(),
     };
     let json = ask.painter(state, form).object(&json);
-    Ok(Answer { code: 201, json, warnings: decoded.warnings }.into_response(yaml))
+    Ok(Answer { code: 201, json, warnings }.into_response(yaml))
 }
 
 /// The object's own name, or one made from `generateName`.

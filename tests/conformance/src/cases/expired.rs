@@ -80,7 +80,9 @@ async fn an_exact_list_of_a_forgotten_version_is_a_410(run: &Run) -> Result<()> 
     let path = format!("{WIDGETS}?resourceVersionMatch=Exact&resourceVersion={version}");
     run.get(&path).await?.is(200)?;
     let gone = until_forgotten(run, &path).await?;
-    run.expect(&gone, expect![[r#"
+    run.expect(
+        &gone,
+        expect![[r#"
         410
         {
           apiVersion: "v1",
@@ -91,7 +93,8 @@ async fn an_exact_list_of_a_forgotten_version_is_a_410(run: &Run) -> Result<()> 
           reason: "Expired",
           status: "Failure",
         }
-    "#]]);
+    "#]],
+    );
     Ok(())
 }
 

@@ -400,23 +400,23 @@ async fn a_daemon_set_becomes_ready_on_every_node(run: &Run) -> Result<()> {
     let done = |object: &Value| {
         object["status"]["numberAvailable"] == object["status"]["desiredNumberScheduled"]
             && object["status"]["observedGeneration"] == 1
-            && object["status"]["updatedNumberScheduled"] == 1
+            && object["status"]["updatedNumberScheduled"] == 2
     };
     let object = run.until("ready daemon set", path, done).await?;
     run.expect_value(
         &status(&object),
         expect![[r#"
-        {
-          conditions: null,
-          currentNumberScheduled: 1,
-          desiredNumberScheduled: 1,
-          numberAvailable: 1,
-          numberMisscheduled: 0,
-          numberReady: 1,
-          observedGeneration: 1,
-          updatedNumberScheduled: 1,
-        }
-    "#]],
+            {
+              conditions: null,
+              currentNumberScheduled: 2,
+              desiredNumberScheduled: 2,
+              numberAvailable: 2,
+              numberMisscheduled: 0,
+              numberReady: 2,
+              observedGeneration: 1,
+              updatedNumberScheduled: 2,
+            }
+        "#]],
     );
     Ok(())
 }
