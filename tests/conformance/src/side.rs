@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A compaction deletes what is older than this, and half of the facts about `410` need one.
 const COMPACTION: &str = "--etcd-compaction-interval=4s";
+/// With the default of 20 requests a second the cases about workloads would wait for each other.
+const CONTROLLERS_PACE: [&str; 2] = ["--kube-api-qps=300", "--kube-api-burst=600"];
 /// On top of the harness's own: volumes are bound and protected.
 const CONTROLLERS: &str = "--controllers=persistentvolume-binder-controller,\
     persistentvolumeclaim-protection-controller,persistentvolume-protection-controller";
@@ -58,7 +60,11 @@ async fn real() -> Result<Side> {
         // As many as kube-sim begins with.
         nodes: 2,
         api_flags: vec![COMPACTION.to_owned()],
-        controller_flags: vec![CONTROLLERS.to_owned()],
+        controller_flags: [&CONTROLLERS_PACE[..], &[CONTROLLERS]]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
     };
     let plane = ControlPlane::start(folder.path(), &Tools::locate()?, &options).await?;
     let target = Target::new(&Kubeconfig::read(&plane.admin_kubeconfig())?)?;
