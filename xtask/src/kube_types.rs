@@ -1,21 +1,23 @@
 //! `cargo xtask kube-types`: the types and resources of the pinned API server, for kube-sim.
 //!
-//! Three sources make one text file. Discovery says which resources there are; the OpenAPI documents say
+//! Three sources make the table. Discovery says which resources there are; the OpenAPI documents say
 //! what fields a type has and how lists merge; the Go sources of the same version say which fields are
 //! pointers or left out when empty, which no document of the server tells and which decides how an object
-//! looks after a round trip. The result is committed, so that building Muster needs none of them; `--check`
+//! looks after a round trip. A second file has the numbers of fields in protobuf, from beside the Go sources.
+//! Both are committed, so that building Muster needs none of them; `--check`
 //! compares without writing.
 
 mod discovery;
 mod go_source;
 mod openapi;
+mod protobuf;
 
 use crate::{tools, workspace};
 use anyhow::{Context, Result, bail};
 use e2e::control_plane::{ControlPlane, Options};
 use e2e::tools::Tools;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -26,18 +28,23 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     tools::run(&tools::Arguments { tools: vec!["etcd".to_owned(), "kube-apiserver".to_owned()] })?;
-    let target = target();
-    let fresh = tokio::runtime::Runtime::new()?.block_on(generate())?;
-    let committed = fs::read_to_string(&target).unwrap_or_default();
-    let shown = target.strip_prefix(workspace::root()).unwrap_or(&target).display();
+    let table = tokio::runtime::Runtime::new()?.block_on(generate())?;
+    let numbers = protobuf::write(&table, &go_source::Sources::locate()?)?;
+    write(&target(), &table, arguments.check)?;
+    write(&target().with_file_name("protobuf.txt"), &numbers, arguments.check)
+}
+
+fn write(target: &Path, fresh: &str, check: bool) -> Result<()> {
+    let committed = fs::read_to_string(target).unwrap_or_default();
+    let shown = target.strip_prefix(workspace::root()).unwrap_or(target).display();
     if committed == fresh {
         println!("{shown} is up to date");
-    } else if arguments.check {
+    } else if check {
         let equal = committed.lines().zip(fresh.lines()).take_while(|(old, new)| old == new);
         let line = equal.count() + 1;
         bail!("{shown} is stale from line {line} on: run `cargo xtask kube-types` and commit it")
     } else {
-        fs::write(&target, &fresh).with_context(|| format!("cannot write {shown}"))?;
+        fs::write(target, fresh).with_context(|| format!("cannot write {shown}"))?;
         println!("{shown} written: {} lines, {} kB", fresh.lines().count(), fresh.len() / 1000);
     }
     Ok(())

@@ -42,6 +42,11 @@ impl Sources {
         Ok(Self(folders.map(|(path, folder)| (path.to_owned(), PathBuf::from(folder))).collect()))
     }
 
+    /// Of one module, such as `k8s.io/api`.
+    pub(crate) fn folder(&self, module: &str) -> Result<&Path> {
+        self.0.get(module).map(PathBuf::as_path).with_context(|| format!("{module} is not known"))
+    }
+
     /// The fields of a type by their JSON names. `io.k8s.api.apps.v1.Deployment` is `Deployment` in the
     /// folder `apps/v1` of the module `k8s.io/api`.
     pub(crate) fn fields(&self, name: &str) -> Result<BTreeMap<String, Presence>> {
