@@ -1,5 +1,7 @@
 //! One cluster, and the real kubectl with a home of its own.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;

@@ -1,9 +1,12 @@
-//! A simulated cluster as kubectl sees it: the real one, over HTTPS. The expected texts are those
-//! that the same commands print against a real API server of the same version.
+//! The API as clients see it: HTTP requests through the service, and the real kubectl over HTTPS. What
+//! kubectl is expected to print is what it prints against a real API server of the same version.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
-
+mod client;
 mod inspect;
 mod kubectl;
+mod lists;
+mod memory;
+mod objects;
+mod watches;
 mod workloads;
 mod write;
