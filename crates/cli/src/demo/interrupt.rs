@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use runtime::clock::Clock;
 use runtime::supervise::Supervisor;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,10 @@ use super::screen::Screen;
 
 /// As a shell reports a program that Ctrl-C ended.
 pub(crate) const INTERRUPTED: u8 = 130;
+
+/// A second signal in this time is no second Ctrl-C: a wrapper such as `timeout` passes on what the
+/// terminal has sent to all of its group already.
+const ECHO: Duration = Duration::from_millis(300);
 
 #[derive(Clone)]
 pub(crate) struct Interrupt {
@@ -55,7 +60,11 @@ impl Interrupt {
             };
             next().await;
             told.token.cancel();
+            let clock = Clock::system();
             next().await;
+            while clock.now() < ECHO {
+                next().await;
+            }
             told.leave(screen);
         });
         Ok(this)

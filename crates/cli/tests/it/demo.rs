@@ -212,6 +212,7 @@ fn an_interrupt_at_any_moment_leaves_nothing() {
         .unwrap();
         if round % 3 == 2 {
             // Impatient; it may be gone already.
+            thread::sleep(Duration::from_millis(350));
             let _gone = kill_process(group, Signal::INT);
         }
         let ran = code_within(STOP_LIMIT, child);
