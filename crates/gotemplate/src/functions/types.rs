@@ -1,0 +1,52 @@
+//! What a value is, and which of several is used.
+
+use super::Function;
+use super::Param::{Any, Bool, String as Str};
+use crate::value::Value;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("typeOf", &[Any], |call| Ok(Value::string(&*call.arguments[0].type_name())))
+        .light(),
+    Function::new("typeIs", &[Str, Any], |call| {
+        Ok(Value::Bool(call.text(0) == call.arguments[1].type_name()))
+    })
+    .light(),
+    Function::new("typeIsLike", &[Str, Any], |call| {
+        let name = call.arguments[1].type_name();
+        Ok(Value::Bool(call.text(0) == name || format!("*{}", call.text(0)) == name))
+    })
+    .light(),
+    Function::new("kindOf", &[Any], |call| Ok(Value::string(call.arguments[0].kind().name())))
+        .light(),
+    Function::new("kindIs", &[Str, Any], |call| {
+        Ok(Value::Bool(call.text(0) == call.arguments[1].kind().name()))
+    })
+    .light(),
+    Function::new("deepEqual", &[Any, Any], |call| {
+        Ok(Value::Bool(call.arguments[0].deep_equal(&call.arguments[1])))
+    }),
+    Function::new("default", &[Any], |call| {
+        let given = call.arguments.get(1).filter(|given| given.is_true());
+        Ok(given.unwrap_or(&call.arguments[0]).clone())
+    })
+    .light()
+    .and_more(Any),
+    Function::new("empty", &[Any], |call| Ok(Value::Bool(!call.arguments[0].is_true()))).light(),
+    Function::new("coalesce", &[], |call| {
+        let found = call.arguments.iter().find(|value| value.is_true());
+        Ok(found.cloned().unwrap_or(Value::Nil))
+    })
+    .light()
+    .and_more(Any),
+    Function::new("all", &[], |call| Ok(Value::Bool(call.arguments.iter().all(Value::is_true))))
+        .light()
+        .and_more(Any),
+    Function::new("any", &[], |call| Ok(Value::Bool(call.arguments.iter().any(Value::is_true))))
+        .light()
+        .and_more(Any),
+    Function::new("ternary", &[Any, Any, Bool], |call| {
+        let chosen = usize::from(!matches!(call.arguments[2], Value::Bool(true)));
+        Ok(call.arguments[chosen].clone())
+    })
+    .light(),
+];
