@@ -1,0 +1,5 @@
+//! Templates against the answers of Go, limits, places of errors, and arbitrary input.
+
+mod answers;
+mod limits;
+mod properties;
