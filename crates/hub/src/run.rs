@@ -51,7 +51,7 @@ pub async fn run(
     clock: Clock,
     supervisor: Supervisor,
 ) -> anyhow::Result<()> {
-    start(dir, config, None, clock, supervisor).await
+    start(dir, config, Given::default(), clock, supervisor).await
 }
 
 /// As [`run`], on a port that the caller has bound already instead of `config.listen`: who starts
@@ -64,14 +64,34 @@ pub async fn run_listening(
     supervisor: Supervisor,
 ) -> anyhow::Result<()> {
     listener.set_nonblocking(true)?;
-    let listener = TcpListener::from_std(listener)?;
-    start(dir, config, Some(listener), clock, supervisor).await
+    let given = Given { listener: Some(TcpListener::from_std(listener)?), store: None };
+    start(dir, config, given, clock, supervisor).await
+}
+
+/// As [`run`], on a store that is open already, whatever the configuration says of one: who
+/// simulates a fleet keeps, loses and restores stores without a disk.
+pub async fn run_on(
+    store: Arc<dyn Store>,
+    dir: &Path,
+    config: Config,
+    clock: Clock,
+    supervisor: Supervisor,
+) -> anyhow::Result<()> {
+    let given = Given { listener: None, store: Some(store) };
+    start(dir, config, given, clock, supervisor).await
+}
+
+/// What the caller has made already, in place of what the configuration says.
+#[derive(Default)]
+struct Given {
+    listener: Option<TcpListener>,
+    store: Option<Arc<dyn Store>>,
 }
 
 async fn start(
     dir: &Path,
     config: Config,
-    listener: Option<TcpListener>,
+    given: Given,
     clock: Clock,
     supervisor: Supervisor,
 ) -> anyhow::Result<()> {
@@ -85,7 +105,10 @@ async fn start(
         git.credentials()?,
         source::Limits::default(),
     )?;
-    let store = open_store(store.backend, dir).await?;
+    let store = match given.store {
+        Some(store) => store,
+        None => open_store(store.backend, dir).await?,
+    };
     // Before the first byte is said to anybody: whatever was said before belongs to an older epoch.
     let epoch = epoch::begin(store.as_ref()).await?;
     let ledger = Ledger::new(Arc::clone(&store));
@@ -126,7 +149,7 @@ async fn start(
     );
     let commands = CommandQueue::new(Arc::clone(&store));
 
-    let listener = match listener {
+    let listener = match given.listener {
         Some(listener) => listener,
         None => TcpListener::bind(listen)
             .await

@@ -204,6 +204,11 @@ impl Cluster {
         self.state().store.compact();
     }
 
+    /// Looks at the objects past every API, as of one moment. For tests and simulators.
+    pub fn read<T>(&self, look: impl FnOnce(&Store) -> T) -> T {
+        look(&self.state().store)
+    }
+
     /// Runs the controller steps that are due now, and says in what time the next one is.
     pub fn tick(&self) -> Option<Duration> {
         self.state().tick()

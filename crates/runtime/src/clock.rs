@@ -13,8 +13,9 @@ pub struct Clock(Source);
 
 #[derive(Clone)]
 enum Source {
-    /// tokio's instant is the system's, except in a test that pauses tokio's time.
-    System(tokio::time::Instant),
+    /// tokio's instant is the system's, except in a test that pauses tokio's time. The time of day
+    /// is wrong by `offset_ms`: zero, except where a wrong clock is simulated.
+    System { origin: tokio::time::Instant, offset_ms: i64 },
     Manual(Arc<Mutex<Manual>>),
 }
 
@@ -27,7 +28,14 @@ struct Manual {
 impl Clock {
     #[must_use]
     pub fn system() -> Self {
-        Self(Source::System(tokio::time::Instant::now()))
+        Self::skewed(0)
+    }
+
+    /// The system's clock with a time of day that is wrong by `offset_ms`, as on a machine that
+    /// nobody set. For simulations; durations are right.
+    #[must_use]
+    pub fn skewed(offset_ms: i64) -> Self {
+        Self(Source::System { origin: tokio::time::Instant::now(), offset_ms })
     }
 
     /// A clock that stands still at `wall_ms` until it is advanced.
@@ -41,7 +49,7 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Duration {
         match &self.0 {
-            Source::System(origin) => origin.elapsed(),
+            Source::System { origin, .. } => origin.elapsed(),
             Source::Manual(state) => read(state).elapsed,
         }
     }
@@ -50,9 +58,11 @@ impl Clock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everyone else is given")]
     pub fn wall_ms(&self) -> i64 {
-        match &self.0 {
-            Source::System(_) => signed_ms(SystemTime::now()),
-            Source::Manual(state) => read(state).wall_ms,
+        match self.0 {
+            Source::System { offset_ms, .. } => {
+                signed_ms(SystemTime::now()).saturating_add(offset_ms)
+            }
+            Source::Manual(ref state) => read(state).wall_ms,
         }
     }
 }
@@ -60,7 +70,7 @@ impl Clock {
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Source::System(_) => "Clock::system",
+            Source::System { .. } => "Clock::system",
             Source::Manual(_) => "Clock::manual",
         })
     }
@@ -120,6 +130,8 @@ mod tests {
         let first = clock.now();
         assert!(clock.now() >= first);
         assert!(clock.wall_ms() > 1_700_000_000_000);
+        let wrong = Clock::skewed(3_600_000);
+        assert!(wrong.wall_ms() >= clock.wall_ms() + 3_590_000);
     }
 
     #[test]

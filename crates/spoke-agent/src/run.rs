@@ -18,11 +18,11 @@ use tokio::sync::{mpsc, watch};
 use crate::config::Config;
 use crate::engine::{self, DesiredSet, EngineConfig, EngineInput};
 use crate::identity::{self, Identity, JoinRequest, SECRET_NAME};
-use crate::manifests::GitManifests;
+use crate::manifests::{GitManifests, ManifestSource};
 use crate::secrets::SecretValue;
 use crate::session::machine::Machine;
 use crate::session::storage::Storage;
-use crate::session::task::{EngineLink, Introduction, Session};
+use crate::session::task::{EngineLink, Introduction, Session, Traffic};
 
 /// The Secret that holds the accepted state.
 const STATE_SECRET: &str = "muster-spoke-state";
@@ -113,6 +113,33 @@ pub async fn run(
     clock: Clock,
     supervisor: Supervisor,
 ) -> anyhow::Result<()> {
+    let manifests = Arc::new(manifests(&config)?);
+    run_on(manifests, Traffic::default(), client, config, args, clock, supervisor).await
+}
+
+/// Where manifests come from, as the configuration says.
+pub fn manifests(config: &Config) -> anyhow::Result<GitManifests> {
+    let mirrors = Mirrors::open(
+        config.state_dir.join("git"),
+        config.git.policy(),
+        config.git.credentials()?,
+        source::Limits::default(),
+    )?;
+    let scratch = config.state_dir.join("scratch");
+    Ok(GitManifests::new(mirrors, Renderer::new(found_tools(), Limits::default(), scratch)))
+}
+
+/// As [`run`], with manifests from elsewhere: many spokes in one process share one source.
+/// `traffic` counts what the hub sends.
+pub async fn run_on(
+    manifests: Arc<dyn ManifestSource>,
+    traffic: Traffic,
+    client: Client,
+    config: Config,
+    args: &JoinArgs,
+    clock: Clock,
+    supervisor: Supervisor,
+) -> anyhow::Result<()> {
     let secret = SecretValue::new(client.clone(), &config.namespace, SECRET_NAME);
     let identity = match Identity::load(&secret).await? {
         Some(identity) => identity,
@@ -128,12 +155,11 @@ pub async fn run(
     let (reports_tx, reports) = mpsc::channel(REPORTS);
     let (identity_tx, identity_rx) = watch::channel(identity);
 
-    let tools = Tools::find(std::env::var_os("PATH").as_deref());
     let introduction = Introduction {
         instance_id: format!("{:032x}", rand::random::<u128>()),
         kube_system_uid: kube_system_uid(&client).await?,
         kubernetes_version: client.apiserver_version().await?.git_version,
-        tools: found_tools(&tools),
+        tools: names(&found_tools()),
     };
     let session = Session {
         machine: Machine::new(accepted),
@@ -141,6 +167,7 @@ pub async fn run(
         engine: EngineLink { desired: desired_tx, commands: commands_tx, reports },
         identity: identity_rx,
         introduction,
+        traffic,
         shutdown: supervisor.token(),
     };
     supervisor.spawn_essential("session", session.run());
@@ -151,7 +178,6 @@ pub async fn run(
         shutdown.run_until_cancelled(renewing).await;
     });
 
-    let manifests = Arc::new(manifests(&config, tools)?);
     let engine_config = engine_config(&config);
     let input = EngineInput { desired, commands };
     let token = supervisor.token();
@@ -174,7 +200,11 @@ pub async fn run(
     }
 }
 
-fn found_tools(tools: &Tools) -> BTreeMap<String, String> {
+fn found_tools() -> Tools {
+    Tools::find(std::env::var_os("PATH").as_deref())
+}
+
+fn names(tools: &Tools) -> BTreeMap<String, String> {
     let found = [("kustomize", &tools.kustomize), ("helm", &tools.helm)];
     let found = found.into_iter().filter(|(_, path)| path.is_some());
     found.map(|(name, _)| (name.to_owned(), "found".to_owned())).collect()
@@ -188,17 +218,6 @@ fn engine_config(config: &Config) -> EngineConfig {
         state_dir: config.state_dir.clone(),
         ..EngineConfig::default()
     }
-}
-
-fn manifests(config: &Config, tools: Tools) -> anyhow::Result<GitManifests> {
-    let mirrors = Mirrors::open(
-        config.state_dir.join("git"),
-        config.git.policy(),
-        config.git.credentials()?,
-        source::Limits::default(),
-    )?;
-    let renderer = Renderer::new(tools, Limits::default(), config.state_dir.join("scratch"));
-    Ok(GitManifests::new(mirrors, renderer))
 }
 
 /// Gets a new certificate at half of the life of the present one, and keeps trying.

@@ -39,6 +39,19 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// Another store with what is in this one now: a backup.
+    #[must_use]
+    pub fn backup(&self) -> Self {
+        let state = self.lock();
+        let copy = State {
+            revision: state.revision,
+            records: state.records.clone(),
+            blobs: state.blobs.clone(),
+            read_only: None,
+        };
+        Self { state: Mutex::new(copy), watchers: Watchers::default() }
+    }
+
     /// From now on no write succeeds, as on a disk that is full.
     pub fn break_writes(&self, cause: &str) {
         self.lock().read_only = Some(cause.to_owned());

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use proto::channel::{ChannelError, connect};
@@ -48,12 +49,68 @@ pub struct EngineLink {
     pub reports: mpsc::Receiver<Report>,
 }
 
+/// What the hub has sent so far; clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Traffic(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    messages: AtomicU64,
+    spec_bytes: AtomicU64,
+    accepted: AtomicU64,
+    welcomes: AtomicU64,
+}
+
+impl Traffic {
+    /// All messages of the hub.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.0.messages.load(Ordering::Relaxed)
+    }
+
+    /// The bytes of applications and tombstones: zero when nothing changed (law L9).
+    #[must_use]
+    pub fn spec_bytes(&self) -> u64 {
+        self.0.spec_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many responses were stored and acknowledged.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.0.accepted.load(Ordering::Relaxed)
+    }
+
+    /// How often a hub accepted a session.
+    #[must_use]
+    pub fn welcomes(&self) -> u64 {
+        self.0.welcomes.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, message: &v1::HubMessage) {
+        use v1::hub_message::Message;
+        self.0.messages.fetch_add(1, Ordering::Relaxed);
+        match &message.message {
+            Some(Message::Desired(desired)) => {
+                let upserts = desired.upserts.iter().map(|upsert| upsert.body.len());
+                let bytes: usize =
+                    upserts.chain(desired.tombstones.iter().map(Vec::len)).sum();
+                self.0.spec_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+            }
+            Some(Message::Welcome(_)) => {
+                self.0.welcomes.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    }
+}
+
 pub struct Session {
     pub machine: Machine,
     pub storage: Storage,
     pub engine: EngineLink,
     pub identity: watch::Receiver<Identity>,
     pub introduction: Introduction,
+    pub traffic: Traffic,
     pub shutdown: CancellationToken,
 }
 
@@ -183,6 +240,7 @@ impl Session {
             };
             let event = match input {
                 Input::Hub(Ok(Some(message))) => {
+                    self.traffic.count(&message);
                     let message = ToSpoke::try_from(message)?;
                     if let ToSpoke::Welcome(welcome) = &message {
                         *lived = true;
@@ -195,12 +253,16 @@ impl Session {
                 Input::Engine(Some(report)) => event_of(report),
                 Input::Engine(None) | Input::Shutdown => return Err(StreamEnd::Shutdown),
             };
+            let answers = matches!(&event, Event::Received(ToSpoke::Desired { .. }));
             let held = self.machine.accepted().hold;
             let actions = self.machine.handle(event);
             if self.machine.accepted().hold && !held {
                 tracing::warn!("the hub's epoch is not known here: removals are on hold");
             }
             self.act(actions, Some(outbox)).await?;
+            if answers {
+                self.traffic.0.accepted.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
