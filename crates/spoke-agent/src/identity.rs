@@ -110,8 +110,14 @@ impl Identity {
         Ok((validity.not_before.timestamp(), validity.not_after.timestamp()))
     }
 
-    /// Whether half of the certificate's life is over, so that it is time for a new one.
-    pub fn due_for_renewal(&self, now_seconds: i64) -> Result<bool, IdentityError> {
+    /// Half of the certificate's life: when it is over, it is time for a new one.
+    pub fn half_life(&self) -> Result<Duration, IdentityError> {
+        let (from, to) = self.validity()?;
+        Ok(Duration::from_secs(u64::try_from(to - from).unwrap_or_default() / 2))
+    }
+
+    /// Whether half of the certificate's life is over by this time of day.
+    pub fn is_past_half(&self, now_seconds: i64) -> Result<bool, IdentityError> {
         let (from, to) = self.validity()?;
         Ok(now_seconds >= from + (to - from) / 2)
     }

@@ -220,29 +220,88 @@ fn engine_config(config: &Config) -> EngineConfig {
     }
 }
 
+/// Since when this process has the present certificate, by both of its clocks.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    since: Duration,
+    wall_ms: i64,
+    /// Whether this process got it, so that its whole age is known here.
+    renewed: bool,
+}
+
+impl Held {
+    fn from_now(clock: &Clock, renewed: bool) -> Self {
+        Self { since: clock.now(), wall_ms: clock.wall_ms(), renewed }
+    }
+
+    /// Whether it is time for a new one. The time of day may be wrong by years (law L8): it decides
+    /// once, about a certificate of an earlier process. After that only how far it went on counts,
+    /// or a clock that is ahead would renew for ever.
+    fn is_due(self, half_life: Duration, past_half: bool, clock: &Clock) -> bool {
+        let wall = u64::try_from(clock.wall_ms() - self.wall_ms).unwrap_or_default();
+        let age = clock.now().saturating_sub(self.since).max(Duration::from_millis(wall));
+        age >= half_life || (past_half && !self.renewed)
+    }
+}
+
 /// Gets a new certificate at half of the life of the present one, and keeps trying.
 async fn renewal(identity: watch::Sender<Identity>, secret: SecretValue, clock: Clock) {
+    let mut held = Held::from_now(&clock, false);
     loop {
         tokio::time::sleep(RENEWAL_CHECK).await;
         let current = identity.borrow().clone();
-        if let Err(error) = renew_if_due(&current, &identity, &secret, &clock).await {
-            tracing::warn!(reason = %chain(error.as_ref()), "the certificate was not renewed");
+        match renew_if_due(&current, held, &identity, &secret, &clock).await {
+            Ok(true) => held = Held::from_now(&clock, true),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(reason = %chain(error.as_ref()), "the certificate was not renewed");
+            }
         }
     }
 }
 
 async fn renew_if_due(
     current: &Identity,
+    held: Held,
     identity: &watch::Sender<Identity>,
     secret: &SecretValue,
     clock: &Clock,
-) -> anyhow::Result<()> {
-    if !current.due_for_renewal(clock.wall_ms() / 1000)? {
-        return Ok(());
+) -> anyhow::Result<bool> {
+    let past_half = current.is_past_half(clock.wall_ms() / 1000)?;
+    if !held.is_due(current.half_life()?, past_half, clock) {
+        return Ok(false);
     }
     let renewed = current.renew().await?;
     renewed.save(secret).await?;
     tracing::info!("the certificate was renewed");
     identity.send_replace(renewed);
-    Ok(())
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    #[test]
+    fn a_clock_that_is_ahead_renews_once_and_not_for_ever() {
+        let (clock, hand) = Clock::manual(0);
+        let loaded = Held::from_now(&clock, false);
+        assert!(loaded.is_due(15 * DAY, true, &clock));
+        let renewed = Held::from_now(&clock, true);
+        assert!(!renewed.is_due(15 * DAY, true, &clock));
+        hand.advance(15 * DAY);
+        assert!(renewed.is_due(15 * DAY, true, &clock));
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_renews_in_time() {
+        let (clock, hand) = Clock::manual(0);
+        let loaded = Held::from_now(&clock, false);
+        hand.advance(14 * DAY);
+        assert!(!loaded.is_due(15 * DAY, false, &clock));
+        hand.advance(DAY);
+        assert!(loaded.is_due(15 * DAY, false, &clock));
+    }
 }
