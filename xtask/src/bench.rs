@@ -6,6 +6,7 @@ mod apply;
 mod fleet;
 mod heal;
 mod idle;
+mod simulated;
 
 use crate::live::Stream;
 use crate::stage::{self, Ending, Profile};
@@ -37,28 +38,36 @@ enum Bench {
     SpokeApply,
     /// The same fleet at rest, and how soon foreign edits are repaired
     SpokeIdle,
+    /// 1,000 spokes with 10 applications each at one hub
+    HubFleet,
+    /// The memory of one spoke with 1,000 objects of 20 kinds
+    SpokeMemory,
+    /// How fast the fleet simulator is
+    SimEvents,
 }
 
-const ALL: [Bench; 2] = [Bench::SpokeApply, Bench::SpokeIdle];
+const ALL: [Bench; 5] = [
+    Bench::SpokeApply,
+    Bench::SpokeIdle,
+    Bench::HubFleet,
+    Bench::SpokeMemory,
+    Bench::SimEvents,
+];
 
 /// One measured number.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Figure {
     bench: &'static str,
-    metric: &'static str,
+    metric: String,
     value: f64,
-    unit: &'static str,
+    unit: String,
 }
 
 impl Figure {
-    pub(crate) fn new(
-        bench: &'static str,
-        metric: &'static str,
-        value: f64,
-        unit: &'static str,
-    ) -> Self {
+    pub(crate) fn new(bench: &'static str, metric: &str, value: f64, unit: &str) -> Self {
         // More digits than a second measurement would repeat only pretend to be exact.
-        Self { bench, metric, value: (value * 1_000.0).round() / 1_000.0, unit }
+        let value = (value * 1_000.0).round() / 1_000.0;
+        Self { bench, metric: metric.to_owned(), value, unit: unit.to_owned() }
     }
 }
 
@@ -67,6 +76,9 @@ impl Bench {
         match self {
             Self::SpokeApply => apply::NAME,
             Self::SpokeIdle => idle::NAME,
+            Self::HubFleet => "hub-fleet",
+            Self::SpokeMemory => "spoke-memory",
+            Self::SimEvents => "sim-events",
         }
     }
 
@@ -74,6 +86,9 @@ impl Bench {
         match self {
             Self::SpokeApply => apply::run(folder, binaries).await,
             Self::SpokeIdle => idle::run(folder, binaries).await,
+            Self::HubFleet | Self::SpokeMemory | Self::SimEvents => {
+                simulated::run(self.name(), folder, binaries).await
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod conformance;
 mod demo;
 mod kube_types;
 mod live;
+mod sim;
 mod stage;
 mod stopwatch;
 mod test;
@@ -49,6 +50,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Check the facts of a Kubernetes API server on kube-sim and on a real one
     Conformance(conformance::Arguments),
+    /// Run a whole fleet in one process through faults that a seed decides
+    Sim(sim::Arguments),
     /// Measure the figures of docs/benchmarks.md
     Bench(bench::Arguments),
     /// Become another program that dies with this one; see e2e::guard
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Tools(arguments) => tools::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Sim(arguments) => sim::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Guard { program } => return e2e::guard::exec(&program),
     };

@@ -5,7 +5,7 @@
 
 use crate::conformance::{self, Against};
 use crate::stopwatch::Stopwatch;
-use crate::{codegen, tidy, tools, workspace};
+use crate::{codegen, sim, tidy, tools, workspace};
 use anyhow::{Context, Result, bail};
 use e2e::binaries::BIN_DIR_VARIABLE;
 use e2e::folder::E2E_DIR_VARIABLE;
@@ -46,13 +46,15 @@ enum Phase {
     Crates,
     /// What kube-sim does, against the answers of a real API server
     Sim,
-    /// The same on a real control plane
+    /// Fleets of 50 spokes through the faults of 20 seeds
+    Fleet,
+    /// The facts of an API server on a real control plane
     Real,
     /// Black-box tests on real control planes
     E2e,
 }
 
-const ALL: [Phase; 10] = [
+const ALL: [Phase; 11] = [
     Phase::Fmt,
     Phase::Tidy,
     Phase::Codegen,
@@ -61,6 +63,7 @@ const ALL: [Phase; 10] = [
     Phase::Tools,
     Phase::Crates,
     Phase::Sim,
+    Phase::Fleet,
     Phase::Real,
     Phase::E2e,
 ];
@@ -79,6 +82,7 @@ impl Phase {
             Self::Tools => "tools",
             Self::Crates => "crates",
             Self::Sim => "sim",
+            Self::Fleet => "fleet",
             Self::Real => "real",
             Self::E2e => "e2e",
         }
@@ -88,7 +92,7 @@ impl Phase {
     fn needs(self) -> &'static [Self] {
         match self {
             Self::Crates => &[Self::Tools],
-            Self::Sim => &[Self::Build],
+            Self::Sim | Self::Fleet => &[Self::Build],
             Self::Real | Self::E2e => &[Self::Build, Self::Tools],
             _ => &[],
         }
@@ -110,6 +114,7 @@ impl Phase {
                 cargo(&["test", "--locked", "--workspace", "--exclude", "e2e"], &flags)
             }
             Self::Sim => conformance(Against::Sim),
+            Self::Fleet => sim::test(),
             Self::Real => conformance(Against::Real),
             Self::E2e => {
                 let flags = with_separator(&[E2E_THREADS], filter);
