@@ -50,14 +50,25 @@ pub(in crate::fleet) fn transactions(
     // The documents come last: until then a restart reads the commit again, and finds again what
     // it took away.
     written(store, documents, next_documents, &mut groups)?;
+    groups.last.extend(revisions(change));
+    Ok(groups.packed())
+}
+
+/// One write for each revision, whatever came in since the last transaction: a repository may have
+/// been looked at twice, and what was forgotten may be needed again. The last commit is what counts.
+fn revisions(change: &Change<'_>) -> impl Iterator<Item = Write> {
+    let mut writes = BTreeMap::new();
+    for reference in change.forgotten {
+        let key = revision_key(reference);
+        writes.insert(key.clone(), Write::Delete { key });
+    }
     for (reference, commit) in change.commits {
         let RepoReference { repo_url: url, revision } = reference.clone();
         let value = RevisionRecord { url, revision, commit: *commit };
-        groups.last.push(record::put(revision_key(reference), &value));
+        let key = revision_key(reference);
+        writes.insert(key.clone(), record::put(key, &value));
     }
-    let forgotten = change.forgotten.iter();
-    groups.last.extend(forgotten.map(|one| Write::Delete { key: revision_key(one) }));
-    Ok(groups.packed())
+    writes.into_values()
 }
 
 /// Writes that belong together.

@@ -184,3 +184,28 @@ async fn a_body_that_is_missing_is_an_error_and_no_absence() {
     let error = load(&store).unwrap_err().to_string();
     assert!(error.contains("fleet/application/large/c"), "{error}");
 }
+
+#[tokio::test]
+async fn two_looks_before_one_plan_are_one_write() {
+    let (store, empty, documents) =
+        (MemoryStore::new(), FleetState::default(), Documents::default());
+    let reference = |url: &str| RepoReference { repo_url: url.to_owned(), revision: String::new() };
+    let (twice, again) = (reference("https://git.example/a"), reference("https://git.example/b"));
+    let commit = |byte| CommitId::from_bytes([byte; 20]);
+    let change = Change {
+        before: (&empty, &documents),
+        after: (&empty, &documents),
+        commits: &[
+            (twice.clone(), commit(1)),
+            (again.clone(), commit(2)),
+            (twice.clone(), commit(3)),
+        ],
+        forgotten: &[again.clone(), again.clone()],
+        acts: &[],
+    };
+    for transaction in transactions(&store, &change).unwrap() {
+        store.transact(transaction).await.unwrap();
+    }
+    let kept: Vec<_> = load(&store).unwrap().revisions.into_iter().collect();
+    assert_eq!(kept, [(twice, commit(3)), (again, commit(2))]);
+}
