@@ -46,13 +46,8 @@ enum Bench {
     SimEvents,
 }
 
-const ALL: [Bench; 5] = [
-    Bench::SpokeApply,
-    Bench::SpokeIdle,
-    Bench::HubFleet,
-    Bench::SpokeMemory,
-    Bench::SimEvents,
-];
+const ALL: [Bench; 5] =
+    [Bench::SpokeApply, Bench::SpokeIdle, Bench::HubFleet, Bench::SpokeMemory, Bench::SimEvents];
 
 /// One measured number.
 #[derive(Debug, Clone, PartialEq, Serialize)]

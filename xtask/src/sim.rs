@@ -10,6 +10,8 @@ use std::process::Command;
 /// What `cargo xtask test` runs: the size is part of what a green run says.
 const TEST_SEEDS: u64 = 20;
 const TEST_SPOKES: usize = 50;
+/// Twenty runs of this length fit in the time of a test; `cargo xtask sim` makes longer ones.
+const TEST_ACTS: usize = 12;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -38,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 /// The phase `fleet` of `cargo xtask test`.
 pub(crate) fn test() -> Result<()> {
-    simulate(1, TEST_SEEDS, TEST_SPOKES, 40, false)
+    simulate(1, TEST_SEEDS, TEST_SPOKES, TEST_ACTS, false)
 }
 
 fn simulate(seed: u64, seeds: u64, spokes: usize, acts: usize, release: bool) -> Result<()> {
@@ -55,7 +57,8 @@ fn simulate(seed: u64, seeds: u64, spokes: usize, acts: usize, release: bool) ->
         command.args([flag, number.as_str()]);
     }
     command.arg("--keep").arg(workspace::target()?.join("sim"));
-    let status = command.current_dir(workspace::root()).status().context("cannot start fleet-sim")?;
+    let status =
+        command.current_dir(workspace::root()).status().context("cannot start fleet-sim")?;
     if !status.success() {
         bail!("the simulator found something ({status}); its output says how to replay it");
     }
@@ -68,7 +71,8 @@ pub(crate) fn build(release: bool) -> Result<PathBuf> {
     let mut command = Command::new(cargo);
     // The whole workspace is selected, as by the tests, so that nothing is built a second time with
     // other features.
-    let scope = if release { ["-p", "fleet-sim"].as_slice() } else { &["--workspace", "--all-targets"] };
+    let scope =
+        if release { ["-p", "fleet-sim"].as_slice() } else { &["--workspace", "--all-targets"] };
     command.args(["build", "--locked"]).args(scope);
     if release {
         command.arg("--release");

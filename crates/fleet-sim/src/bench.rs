@@ -4,6 +4,7 @@
 
 mod hub_fleet;
 mod process;
+mod spoke_memory;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 pub use hub_fleet::run as hub_fleet;
+pub use spoke_memory::run as spoke_memory;
 
 /// One measured number, as `cargo xtask bench` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -40,6 +40,8 @@ enum Command {
 enum Bench {
     /// Many spokes at one hub
     HubFleet,
+    /// One spoke with a thousand objects
+    SpokeMemory,
     /// How fast this simulator is
     SimEvents,
 }
@@ -145,6 +147,10 @@ fn measure(arguments: &BenchArgs) -> Result<()> {
     let BenchArgs { name, folder, bin_dir, spokes, applications } = arguments;
     let figures = match name {
         Bench::SimEvents => events()?,
+        Bench::SpokeMemory => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(bench::spoke_memory(folder, bin_dir))?
+        }
         Bench::HubFleet => {
             let settings = bench::Settings {
                 binaries: bin_dir.clone(),

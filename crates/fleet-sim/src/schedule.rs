@@ -159,6 +159,9 @@ struct Picture {
     links: bool,
 }
 
+/// From so many acts on there is a calm in the middle: what piles up until the end hides causes.
+const LONG: usize = 20;
+
 /// The acts of a seed.
 #[must_use]
 pub fn schedule(seed: u64, spokes: usize, acts: usize) -> Vec<Step> {
@@ -186,7 +189,7 @@ pub fn schedule(seed: u64, spokes: usize, acts: usize) -> Vec<Step> {
         };
         picture.note(&act);
         steps.push(Step { act, pause: pause(&mut dice) });
-        if steps.len() == acts / 2 {
+        if acts >= LONG && steps.len() == acts / 2 {
             picture.note(&Act::Calm);
             steps.push(Step { act: Act::Calm, pause: Duration::ZERO });
         }

@@ -15,7 +15,7 @@ use crate::fleet::Fleet;
 use crate::laws::{self, InForce, Versions, Violation};
 use crate::link::Wire;
 use crate::model::Model;
-use crate::schedule::{Act, GitMode, Step, schedule};
+use crate::schedule::{GitMode, Step, schedule};
 use crate::seen::Seen;
 
 /// What to run.
@@ -114,7 +114,7 @@ pub fn log_file(folder: &Path) -> PathBuf {
 impl Simulation {
     async fn steps(&mut self, steps: &[Step]) -> Result<()> {
         // From here on the laws hold without an exception: the first state is complete.
-        self.act(&Act::Calm).await?;
+        self.settle().await?;
         for (number, Step { act, pause }) in steps.iter().enumerate() {
             if !self.violations.is_empty() {
                 return Ok(());

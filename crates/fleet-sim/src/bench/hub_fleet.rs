@@ -35,9 +35,9 @@ const LIMIT: Duration = Duration::from_secs(600);
 const SETTLE: Duration = Duration::from_secs(40);
 const REST: Duration = Duration::from_secs(30);
 
-struct HubProcess {
-    address: SocketAddr,
-    process: Process,
+pub(super) struct HubProcess {
+    pub(super) address: SocketAddr,
+    pub(super) process: Process,
 }
 
 struct Bench {
@@ -236,7 +236,7 @@ fn applied(member: &Member, applications: usize, value: u64) -> bool {
 }
 
 impl HubProcess {
-    async fn create(binary: &Path, folder: &Path, url: &str) -> Result<Self> {
+    pub(super) async fn create(binary: &Path, folder: &Path, url: &str) -> Result<Self> {
         let address = free_address()?;
         let mut init = Command::new(binary);
         init.args(["init", "--fleet", "bench", "--address", &address.to_string(), "--dir"]);

@@ -47,19 +47,9 @@ impl Simulation {
                 self.replaced(&met);
             }
             Act::Backup => self.fleet.hub.back_up(),
-            Act::RestoreBackup => {
-                if self.fleet.hub.restore() {
-                    let next = self.fleet.hub.life() + 1;
-                    let all = 0..self.met.len();
-                    let met: Vec<_> = all.filter(|one| self.met[*one] > next).collect();
-                    self.replaced(&met);
-                }
-            }
+            Act::RestoreBackup => self.restore(),
             Act::SpokeRestart { cluster, kill, skew_hours } => {
-                if self.fleet.members[*cluster].is_running() {
-                    self.end_spoke(*cluster, *kill).await;
-                    self.start_spoke(*cluster, *skew_hours)?;
-                }
+                self.restart_spoke(*cluster, *kill, *skew_hours).await?;
             }
             Act::SpokeStop { cluster } => self.end_spoke(*cluster, true).await,
             Act::SpokeStart { cluster, skew_hours } => self.start_spoke(*cluster, *skew_hours)?,
@@ -100,6 +90,24 @@ impl Simulation {
                 link.hang_up();
             }
         }
+    }
+
+    fn restore(&mut self) {
+        if !self.fleet.hub.restore() {
+            return;
+        }
+        let next = self.fleet.hub.life() + 1;
+        let all = 0..self.met.len();
+        let strangers: Vec<_> = all.filter(|one| self.met[*one] > next).collect();
+        self.replaced(&strangers);
+    }
+
+    async fn restart_spoke(&mut self, cluster: usize, kill: bool, skew_hours: i64) -> Result<()> {
+        if !self.fleet.members[cluster].is_running() {
+            return Ok(());
+        }
+        self.end_spoke(cluster, kill).await;
+        self.start_spoke(cluster, skew_hours)
     }
 
     /// The next hub does not know what this one knew, nor is it known to these clusters.

@@ -13,7 +13,9 @@ use crate::schedule::GitMode;
 
 /// Longer than any back-off on the way: a fight over an object is the longest with ten minutes.
 const LIMIT: Duration = Duration::from_secs(45 * 60);
-const POLL: Duration = Duration::from_secs(3);
+const POLL: Duration = Duration::from_secs(5);
+/// How often a person tells the hub to look at Git: every so many polls.
+const REFRESH_ROUNDS: usize = 6;
 /// What still follows from the last change, such as reports and the hub's notes of them.
 const SETTLE: Duration = Duration::from_secs(45);
 const QUIET: Duration = Duration::from_secs(60);
@@ -23,15 +25,22 @@ const RECONNECT: Duration = Duration::from_secs(90);
 impl Simulation {
     pub(super) async fn calm(&mut self) -> Result<()> {
         self.end_faults().await?;
-        if !self.converge().await? {
-            return Ok(());
+        if self.settle().await? {
+            self.quiet().await;
+            self.reconnect().await;
         }
-        self.model.calm();
-        self.found(laws::alike(&self.seen));
-        self.log.line("    the fleet is as it is wanted");
-        self.quiet().await;
-        self.reconnect().await;
         Ok(())
+    }
+
+    /// Waits until the fleet is as it is wanted; false when that does not come about.
+    pub(super) async fn settle(&mut self) -> Result<bool> {
+        let settled = self.converge().await?;
+        if settled {
+            self.model.calm();
+            self.found(laws::alike(&self.seen));
+            self.log.line("    the fleet is as it is wanted");
+        }
+        Ok(settled)
     }
 
     async fn end_faults(&mut self) -> Result<()> {
@@ -57,11 +66,14 @@ impl Simulation {
     /// that does not come about.
     async fn converge(&mut self) -> Result<bool> {
         let deadline = self.clock.now() + LIMIT;
-        loop {
-            let refreshed = self.fleet.operator.refresh().await;
+        for round in 0_usize.. {
+            let refreshed = match round % REFRESH_ROUNDS {
+                0 => self.fleet.operator.refresh().await.map(drop),
+                _ => Ok(()),
+            };
             self.look();
             let missing = match refreshed {
-                Ok(_) => self.lacking().await?,
+                Ok(()) => self.lacking().await?,
                 Err(error) => vec![format!("the hub does not look at Git: {error:#}")],
             };
             if missing.is_empty() || !self.violations.is_empty() {
@@ -80,6 +92,7 @@ impl Simulation {
             }
             tokio::time::sleep(POLL).await;
         }
+        Ok(false)
     }
 
     /// What is not yet as it is wanted; does what a person can do about it.
