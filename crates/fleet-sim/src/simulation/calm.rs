@@ -16,8 +16,9 @@ const LIMIT: Duration = Duration::from_secs(45 * 60);
 const POLL: Duration = Duration::from_secs(5);
 /// How often a person tells the hub to look at Git: every so many polls.
 const REFRESH_ROUNDS: usize = 6;
-/// What still follows from the last change, such as reports and the hub's notes of them.
-const SETTLE: Duration = Duration::from_secs(45);
+/// What still follows from the last change: reports, the hub's notes of them, and the one renewal of
+/// a spoke that was just started with a clock that is ahead, after a minute.
+const SETTLE: Duration = Duration::from_secs(80);
 const QUIET: Duration = Duration::from_secs(60);
 /// The longest pause before a spoke dials again.
 const RECONNECT: Duration = Duration::from_secs(90);
