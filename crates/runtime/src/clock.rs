@@ -15,7 +15,10 @@ pub struct Clock(Source);
 enum Source {
     /// tokio's instant is the system's, except in a test that pauses tokio's time. The time of day
     /// is wrong by `offset_ms`: zero, except where a wrong clock is simulated.
-    System { origin: tokio::time::Instant, offset_ms: i64 },
+    System {
+        origin: tokio::time::Instant,
+        offset_ms: i64,
+    },
     Manual(Arc<Mutex<Manual>>),
 }
 

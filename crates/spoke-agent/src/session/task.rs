@@ -92,8 +92,7 @@ impl Traffic {
         match &message.message {
             Some(Message::Desired(desired)) => {
                 let upserts = desired.upserts.iter().map(|upsert| upsert.body.len());
-                let bytes: usize =
-                    upserts.chain(desired.tombstones.iter().map(Vec::len)).sum();
+                let bytes: usize = upserts.chain(desired.tombstones.iter().map(Vec::len)).sum();
                 self.0.spec_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
             }
             Some(Message::Welcome(_)) => {
