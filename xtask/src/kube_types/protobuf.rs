@@ -37,7 +37,7 @@ pub(crate) fn write(table: &str, sources: &Sources) -> Result<String> {
         let mut shown = Vec::new();
         flatten(&messages, &message, &fields, "", &mut shown)?;
         if !shown.is_empty() {
-            text += &format!("{name} {}\n", shown.join(" "));
+            text.extend([name, " ", &shown.join(" "), "\n"]);
         }
     }
     Ok(text)
