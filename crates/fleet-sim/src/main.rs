@@ -20,6 +20,9 @@ use tempfile::TempDir;
 /// How long one seed may take, by the clock on the wall. Only a run that hangs takes longer.
 const PATIENCE: Duration = Duration::from_secs(900);
 
+/// What is broken is often broken on every cluster.
+const SHOWN: usize = 5;
+
 /// A whole fleet in one process
 #[derive(Parser)]
 #[command(version, disable_help_subcommand = true)]
@@ -217,7 +220,10 @@ fn tell(done: Done, arguments: &RunArgs) -> Result<bool> {
             return Ok(true);
         }
         Ok(report) => {
-            report.violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")
+            let shown = report.violations.iter().take(SHOWN).map(ToString::to_string);
+            let more = report.violations.len().saturating_sub(SHOWN);
+            let more = (more > 0).then(|| format!("and {more} more, in the log"));
+            shown.chain(more).collect::<Vec<_>>().join("\n  ")
         }
         Err(error) => format!("{error:#}"),
     };

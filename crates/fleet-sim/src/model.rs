@@ -121,12 +121,13 @@ impl Model {
         }
     }
 
-    /// Removals that somebody asks for. Those beyond the budget wait for an approval.
-    fn unwanted(&mut self, existing: usize, places: Vec<Place>) {
+    /// Removals that somebody asks for, `count` of them as far as is known. Those beyond the budget
+    /// wait for an approval.
+    fn unwanted(&mut self, existing: usize, count: usize, places: Vec<Place>) {
         let budget = (existing * BUDGET_PERCENT / 100).max(1);
         // The hub may know of a few more or fewer than are wanted now; where that could tip the
         // scales, the removal counts as allowed.
-        let surely_parked = places.len() > budget * 2 || places.len() == existing;
+        let surely_parked = count > budget * 2 || count == existing;
         for place in places {
             if self.recovering {
                 self.forgotten.insert(place.clone());
@@ -201,14 +202,14 @@ impl Model {
                 let existing = self.existing(SetId::Apps);
                 self.content.directories.remove(*directory);
                 let places = self.picked.iter().map(|one| (*one, (*directory).to_owned()));
-                let places = places.collect();
-                self.unwanted(existing, places);
+                let places: Vec<_> = places.collect();
+                self.unwanted(existing, places.len(), places);
             }
             Act::RemoveJobs { clusters } => {
                 let existing = self.existing(SetId::Jobs);
                 self.content.jobs.retain(|one| !clusters.contains(one));
                 let places = clusters.iter().map(|one| (*one, JOB.to_owned())).collect();
-                self.unwanted(existing, places);
+                self.unwanted(existing, clusters.len(), places);
             }
             Act::AddJobs { clusters } => self.content.jobs.extend(clusters),
             Act::Spoil { set, how } => drop(self.content.spoilt.insert(*set, *how)),
@@ -223,9 +224,9 @@ impl Model {
         if picked {
             self.picked.insert(cluster);
         } else if self.picked.remove(&cluster) {
-            let directories: Vec<_> = self.content.directories.keys().cloned().collect();
-            let places = directories.into_iter().map(|one| (cluster, one)).collect();
-            self.unwanted(existing, places);
+            // The hub may be behind, and still have a directory in force that is gone from Git.
+            let places = DIRECTORIES.iter().map(|one| (cluster, (*one).to_owned())).collect();
+            self.unwanted(existing, self.content.directories.len(), places);
         }
     }
 
