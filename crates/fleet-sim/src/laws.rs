@@ -4,7 +4,7 @@
 //! |---|---|
 //! | L1 absence, L2 failure, L3 budget, L4 a new hub | [`vanished`], [`shrunk`] |
 //! | L5 the spoke is autonomous | [`healed`] |
-//! | L6 nobody holds two keys | [`foreign`], and the spoke that asks the fleet API in `fleet` |
+//! | L6 nobody holds two keys | [`foreign`] |
 //! | L7 what runs is a commit | [`committed`] |
 //! | L8 same input, same bytes | [`Versions::same`], [`alike`] |
 //! | L9 cost follows change | the quiet minutes of `calm` |
