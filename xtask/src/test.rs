@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn all_phases_run_in_order_and_e2e_can_be_left_out() {
         assert_eq!(plan(&[], false), ALL);
-        assert_eq!(plan(&[], true), ALL[..8]);
+        assert_eq!(plan(&[], true), ALL[..9]);
     }
 
     #[test]
