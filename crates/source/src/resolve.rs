@@ -153,13 +153,13 @@ mod tests {
             ("c/other", None),
             ("c/back", Some("../a/up/../a/b")),
             ("l", Some("a/b/./file")),
-            ("root", Some(".")),
+            ("top", Some(".")),
         ]);
         assert_eq!(at(&tree, "l"), Ok("a/b/file".into()));
         assert_eq!(at(&tree, "a/up/other"), Ok("c/other".into()));
         // `up/..` is the parent of c, not of up.
         assert_eq!(at(&tree, "c/back/file"), Ok("a/b/file".into()));
-        assert_eq!(at(&tree, "root/root/l"), Ok("a/b/file".into()));
+        assert_eq!(at(&tree, "top/top/l"), Ok("a/b/file".into()));
         assert_eq!(at(&tree, "."), Ok(String::new()));
         let missing =
             |path: &str| Err(TreeError::NotFound { path: RepoPath::parse(path).unwrap() });
