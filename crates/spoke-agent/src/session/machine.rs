@@ -72,9 +72,15 @@ impl Accepted {
     /// The digest of what the spoke has, for the hub to compare.
     #[must_use]
     pub fn root(&self) -> Digest {
-        let versions: Vec<_> =
-            self.applications.values().map(|one| (one.name(), one.version())).collect();
+        let versions: Vec<_> = self.kept().map(|one| (one.name(), one.version())).collect();
         root_digest(versions.iter().map(|(name, version)| (*name, version)))
+    }
+
+    /// What the spoke has and no tombstone waits for. An application that is still in force but is
+    /// to be removed does not count: a hub that wants it again must send it again, which is what
+    /// takes its tombstone back.
+    fn kept(&self) -> impl Iterator<Item = &VersionedApplication> {
+        self.applications.values().filter(|one| !self.removals.contains_key(one.name()))
     }
 
     /// What the engine shall see to: never a removal that is not released.
@@ -275,13 +281,8 @@ impl Machine {
     }
 
     fn list_versions(&self, actions: &mut Vec<Action>) {
-        // A released removal is no longer something the spoke has.
-        let versions: Vec<_> = self
-            .accepted
-            .applications
-            .values()
-            .map(|one| (one.name().clone(), one.version()))
-            .collect();
+        let versions: Vec<_> =
+            self.accepted.kept().map(|one| (one.name().clone(), one.version())).collect();
         let pieces: Vec<_> = versions.chunks(VERSIONS_PIECE).collect();
         for (index, piece) in pieces.iter().enumerate() {
             let last = index + 1 == pieces.len();

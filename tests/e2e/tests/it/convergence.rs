@@ -348,3 +348,27 @@ proptest! {
         }
     }
 }
+
+/// A tombstone was stored and the stream broke before it took effect; meanwhile the application was
+/// wanted again, in the same version. It must not look as if nothing were to be said about it.
+#[test]
+fn an_application_that_is_wanted_again_outlives_its_waiting_tombstone() {
+    let mut world = World::new();
+    world.step(Step::Want { name: 5, version: 0 });
+    world.step(Step::Connect);
+    // Welcome, the list of versions, the application, its acknowledgement.
+    for _ in 0..4 {
+        world.step(Step::ToSpoke);
+        world.step(Step::ToHub);
+    }
+    world.step(Step::Unwant { name: 5 });
+    while world.spoke.accepted().removals.is_empty() {
+        world.step(Step::ToSpoke);
+        world.step(Step::ToHub);
+    }
+    world.step(Step::Cut);
+    world.step(Step::Want { name: 5, version: 0 });
+    world.settle();
+    assert!(world.spoke.accepted().applications.contains_key(&name(5)));
+    assert!(world.spoke.accepted().removals.is_empty());
+}
