@@ -9,7 +9,7 @@ mod repositories;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use generators::{Expansion, World, expand, expand_without_clusters};
+use generators::{Expansion, Generated, Sources, World, expand};
 use model::document::Resource;
 use serde_json::{Value, json};
 
@@ -54,6 +54,18 @@ impl From<Format> for show::Format {
     }
 }
 
+fn document(application: &Generated) -> Value {
+    match application {
+        Generated::Native(native) => Resource::Application(Box::new((**native).clone())).to_value(),
+        Generated::Argo(argo) => {
+            let mut document = argo.document.clone();
+            document["apiVersion"] = model::argo::API_VERSION.into();
+            document["kind"] = "Application".into();
+            document
+        }
+    }
+}
+
 pub(crate) fn run(args: Args, console: &mut Console) -> Result<(), Failure> {
     let Args { files, clusters, repositories, output } = args;
     let mut input = Input::default();
@@ -65,17 +77,16 @@ pub(crate) fn run(args: Args, console: &mut Console) -> Result<(), Failure> {
     }
     let folders = Folders::new(repositories);
     let knows_clusters = clusters.is_some() || !input.clusters.is_empty();
-    let Expansion { applications, mut problems, .. } = if knows_clusters {
-        let world = World { clusters: &input.clusters, repositories: &folders };
-        expand(&input.sets, &input.applications, &world)
-    } else {
-        expand_without_clusters(&input.sets, &input.applications, &folders)
+    let world = World {
+        clusters: knows_clusters.then_some(&input.clusters[..]),
+        ..World::without_clusters(&folders)
     };
+    let sources =
+        Sources { sets: &input.sets, applications: &input.applications, ..Sources::default() };
+    let Expansion { applications, mut problems, .. } = expand(&sources, &world);
     problems.extend(input.problems);
     problems.sort();
-    let applications = applications.into_iter().map(|generated| {
-        Resource::Application(Box::new((*generated.application).clone())).to_value()
-    });
+    let applications = applications.into_iter().map(|generated| document(&generated.application));
     let document = json!({
         "applications": applications.collect::<Vec<Value>>(),
         "problems": problems,

@@ -5,13 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use model::application::Application;
+use model::argo;
 use model::name::{ApplicationName, SetName};
 use model::problem::{Problem, Reason};
 use model::set::ApplicationSet;
 
 use crate::fleet::Fleet;
-use crate::set::{self, SetExpansion, Verdict};
-use crate::{RepoReference, Repositories, World};
+use crate::set::{self, Generated, SetExpansion, Verdict};
+use crate::{RepoReference, World, compat};
 
 /// What a fleet's sets and hand-written applications come to.
 #[derive(Debug, Clone)]
@@ -30,7 +31,7 @@ pub struct Expansion {
 /// An application and where it comes from.
 #[derive(Debug, Clone)]
 pub struct GeneratedApplication {
-    pub application: Arc<Application>,
+    pub application: Generated,
     /// `None` when a person wrote it.
     pub set: Option<SetName>,
     /// The element's id; empty when a person wrote it.
@@ -48,43 +49,27 @@ enum Origin {
     Written(usize),
 }
 
+/// What a fleet says, in both dialects.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sources<'a> {
+    pub sets: &'a [ApplicationSet],
+    pub applications: &'a [Application],
+    pub argo_sets: &'a [argo::ApplicationSet],
+    pub argo_applications: &'a [argo::Application],
+}
+
 /// Expands all sets and adds the hand-written applications.
 ///
 /// Two claims to one name hold each other, wherever they come from: which of them is meant is for
 /// a person to say, and what runs under the name goes on.
 #[must_use]
-pub fn expand(
-    sets: &[ApplicationSet],
-    applications: &[Application],
-    world: &World<'_>,
-) -> Expansion {
-    expand_over(sets, applications, &Fleet::new(world.clusters), world.repositories)
-}
-
-/// As [`expand`], where it is not known which clusters there are: destinations are not checked,
-/// and a `clusters` generator fails. An empty list of clusters would mean that there are none.
-#[must_use]
-pub fn expand_without_clusters(
-    sets: &[ApplicationSet],
-    applications: &[Application],
-    repositories: &dyn Repositories,
-) -> Expansion {
-    expand_over(sets, applications, &Fleet::unknown(), repositories)
-}
-
-fn expand_over(
-    sets: &[ApplicationSet],
-    applications: &[Application],
-    fleet: &Fleet<'_>,
-    repositories: &dyn Repositories,
-) -> Expansion {
-    let mut sorted: Vec<&ApplicationSet> = sets.iter().collect();
-    sorted.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
-    let mut all = All {
-        sets: sorted.iter().map(|set| set::expand_in(set, fleet, repositories)).collect(),
-        written: written(applications, fleet),
-        problems: Vec::new(),
-    };
+pub fn expand(sources: &Sources<'_>, world: &World<'_>) -> Expansion {
+    let fleet = Fleet::new(world);
+    let native = sources.sets.iter().map(|set| set::expand_in(set, &fleet, world));
+    let argo = sources.argo_sets.iter().map(|set| compat::expand_set(set, world));
+    let mut sets: Vec<SetExpansion> = native.chain(argo).collect();
+    sets.sort_by(|a, b| a.set.cmp(&b.set));
+    let mut all = All { sets, written: written(sources, &fleet), problems: Vec::new() };
     all.hold_duplicates();
     all.finish()
 }
@@ -95,27 +80,32 @@ pub fn missing(expansion: &Expansion) -> BTreeSet<RepoReference> {
     expansion.sets.iter().flat_map(|set| set.missing.iter().cloned()).collect()
 }
 
-struct Written<'a> {
-    application: &'a Application,
+struct Written {
+    application: Generated,
     held: Option<(Reason, String)>,
 }
 
-fn written<'a>(applications: &'a [Application], fleet: &Fleet<'_>) -> Vec<Written<'a>> {
-    let check = |application: &'a Application| {
+fn written(sources: &Sources<'_>, fleet: &Fleet<'_>) -> Vec<Written> {
+    let native = sources.applications.iter().map(|application| {
         let cluster = &application.spec.destination.cluster;
         let unknown = || (Reason::UnknownCluster, fleet.refusal(cluster));
+        let application = Generated::Native(Arc::new(application.clone()));
         Written { application, held: (!fleet.accepts(cluster)).then(unknown) }
-    };
-    applications.iter().map(check).collect()
+    });
+    let argo = sources.argo_applications.iter().map(|application| {
+        let application = Generated::Argo(Arc::new(application.clone()));
+        Written { application, held: None }
+    });
+    native.chain(argo).collect()
 }
 
-struct All<'a> {
+struct All {
     sets: Vec<SetExpansion>,
-    written: Vec<Written<'a>>,
+    written: Vec<Written>,
     problems: Vec<Problem>,
 }
 
-impl All<'_> {
+impl All {
     fn claims(&self) -> BTreeMap<ApplicationName, Vec<Origin>> {
         let mut claims: BTreeMap<ApplicationName, Vec<Origin>> = BTreeMap::new();
         for (set, expansion) in self.sets.iter().enumerate() {
@@ -126,7 +116,7 @@ impl All<'_> {
             }
         }
         for (index, written) in self.written.iter().enumerate() {
-            let name = written.application.metadata.name.clone();
+            let name = written.application.name().clone();
             claims.entry(name).or_default().push(Origin::Written(index));
         }
         claims
@@ -199,7 +189,7 @@ impl All<'_> {
             for element in &set.elements {
                 match &element.verdict {
                     Verdict::Ok(application) => applications.push(GeneratedApplication {
-                        application: Arc::clone(application),
+                        application: application.clone(),
                         set: Some(set.set.clone()),
                         element: element.id.clone(),
                         generator: element.generator,
@@ -215,11 +205,11 @@ impl All<'_> {
             match &written.held {
                 Some((reason, message)) => {
                     problems.push(written_problem(written, *reason, message.clone()));
-                    let name = written.application.metadata.name.clone();
+                    let name = written.application.name().clone();
                     held.entry(name).or_insert_with(|| message.clone());
                 }
                 None => applications.push(GeneratedApplication {
-                    application: Arc::new(written.application.clone()),
+                    application: written.application.clone(),
                     set: None,
                     element: String::new(),
                     generator: 0,
@@ -235,12 +225,12 @@ impl All<'_> {
 impl GeneratedApplication {
     #[must_use]
     pub fn name(&self) -> &ApplicationName {
-        &self.application.metadata.name
+        self.application.name()
     }
 }
 
-fn written_problem(written: &Written<'_>, reason: Reason, message: String) -> Problem {
-    let element = format!("Application {}", written.application.metadata.name);
+fn written_problem(written: &Written, reason: Reason, message: String) -> Problem {
+    let element = format!("Application {}", written.application.name());
     Problem { set: String::new(), element, reason, message }
 }
 

@@ -7,6 +7,7 @@ use model::name::ClusterName;
 use model::suggest;
 use serde_json::{Map, Value};
 
+use crate::World;
 use crate::template::normalize;
 
 /// The most clusters whose names are compared with a name that is unknown, and shown beside it.
@@ -22,16 +23,15 @@ pub(crate) struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    pub(crate) fn new(clusters: &'a [Cluster]) -> Self {
+    pub(crate) fn new(world: &World<'a>) -> Self {
+        let Some(clusters) = world.clusters else {
+            return Self { clusters: Vec::new(), names: HashSet::new(), is_known: false };
+        };
         let mut sorted: Vec<&Cluster> = clusters.iter().collect();
         // Names are unique in a hub. Where they are not, the order still follows from the content.
         sorted.sort_by(|a, b| key(a).cmp(&key(b)));
         let names = sorted.iter().map(|cluster| cluster.metadata.name.as_str()).collect();
         Self { clusters: sorted, names, is_known: true }
-    }
-
-    pub(crate) fn unknown() -> Self {
-        Self { clusters: Vec::new(), names: HashSet::new(), is_known: false }
     }
 
     /// The clusters by name; `None` when it is not known which there are.

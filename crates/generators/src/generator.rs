@@ -24,10 +24,7 @@ use crate::application::in_field;
 use crate::fleet::Fleet;
 use crate::parameters::{self, Parameters};
 use crate::template::{Budget, Scope, Text};
-use crate::{RepoReference, Repositories, Unavailable};
-
-/// The most elements that one set may give.
-pub(crate) const MAX_ELEMENTS: usize = 10_000;
+use crate::{RepoReference, Unavailable, World};
 
 /// Why an element or a generator gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,11 +42,11 @@ impl Fault {
         Self::new(Reason::GeneratorFailed, message)
     }
 
-    fn too_many(what: &str) -> Self {
+    fn too_many(what: &str, most: usize) -> Self {
         Self::new(
             Reason::TooManyElements,
             format!(
-                "{what} gives more than {MAX_ELEMENTS} elements; narrow it with a selector, or \
+                "{what} gives more than {most} elements; narrow it with a selector, or \
                  divide the set"
             ),
         )
@@ -151,20 +148,25 @@ impl Generator {
 /// Evaluates the generators of one set; what it has evaluated or fetched once it keeps.
 pub(crate) struct Evaluator<'a> {
     fleet: &'a Fleet<'a>,
-    repositories: &'a dyn Repositories,
+    world: &'a World<'a>,
     trees: BTreeMap<RepoReference, Result<Arc<dyn FileTree>, Unavailable>>,
     bases: HashMap<Inputs, Rc<Result<Vec<Base>, Fault>>>,
 }
 
 impl<'a> Evaluator<'a> {
-    pub(crate) fn new(fleet: &'a Fleet<'a>, repositories: &'a dyn Repositories) -> Self {
-        Self { fleet, repositories, trees: BTreeMap::new(), bases: HashMap::new() }
+    pub(crate) fn new(fleet: &'a Fleet<'a>, world: &'a World<'a>) -> Self {
+        Self { fleet, world, trees: BTreeMap::new(), bases: HashMap::new() }
     }
 
     /// The repositories that were asked for and could not be read.
     pub(crate) fn missing(self) -> BTreeSet<RepoReference> {
         let missing = self.trees.into_iter().filter(|(_, tree)| tree.is_err());
         missing.map(|(reference, _)| reference).collect()
+    }
+
+    /// The most elements that this set may give.
+    fn most(&self) -> usize {
+        self.world.options.max_elements
     }
 
     /// The items of a generator that stands at the top of a set.
@@ -192,8 +194,8 @@ impl<'a> Evaluator<'a> {
                 Err(_) => true,
             });
         }
-        if items.len() > MAX_ELEMENTS {
-            return Err(Fault::too_many(generator.label()));
+        if items.len() > self.most() {
+            return Err(Fault::too_many(generator.label(), self.most()));
         }
         Ok(items)
     }
@@ -244,9 +246,9 @@ impl<'a> Evaluator<'a> {
     }
 
     fn tree(&mut self, reference: RepoReference) -> Result<Arc<dyn FileTree>, Unavailable> {
-        let Self { trees, repositories, .. } = self;
+        let Self { trees, world, .. } = self;
         let tree = trees.entry(reference).or_insert_with_key(|reference| {
-            repositories.tree(&reference.repo_url, &reference.revision)
+            world.repositories.tree(&reference.repo_url, &reference.revision)
         });
         tree.clone()
     }

@@ -50,6 +50,7 @@
 //! | `#if`, `#unless`, `#each`, `#with`, `{{{{raw}}}}` | blocks |
 
 mod application;
+mod compat;
 mod expand;
 mod fleet;
 mod generator;
@@ -60,13 +61,18 @@ mod template;
 
 use std::sync::Arc;
 
+use model::argo::{ClusterSecret, Decisions};
 use model::cluster::Cluster;
+use model::provider::{Answer, Request};
 use model::tree::FileTree;
 use thiserror::Error;
 
-pub use expand::{Expansion, GeneratedApplication, expand, expand_without_clusters, missing};
+pub use expand::{Expansion, GeneratedApplication, Sources, expand, missing};
 pub use references::{RepoReference, references};
-pub use set::{Element, SetExpansion, Verdict, expand_set};
+pub use set::{Element, Generated, SetExpansion, Verdict, expand_set};
+
+/// The most elements that one set may give, unless [`Options::max_elements`] says otherwise.
+pub const DEFAULT_MAX_ELEMENTS: usize = 50_000;
 
 /// The repositories of the world, as the caller has resolved and fetched them.
 pub trait Repositories {
@@ -79,7 +85,26 @@ pub trait Repositories {
     fn tree(&self, repo_url: &str, revision: &str) -> Result<Arc<dyn FileTree>, Unavailable>;
 }
 
-/// Why a repository cannot be read now. What it gave before stays in force.
+/// The services of the world, as the caller has asked them.
+pub trait Providers {
+    /// What a service answered last; the same request gives the same answer within one expansion.
+    ///
+    /// # Errors
+    /// When the caller has no answer, with the reason.
+    fn answer(&self, request: &Request) -> Result<Arc<Answer>, Unavailable>;
+}
+
+/// Nobody was asked.
+#[derive(Debug, Clone, Copy)]
+pub struct NoProviders;
+
+impl Providers for NoProviders {
+    fn answer(&self, _: &Request) -> Result<Arc<Answer>, Unavailable> {
+        Err(Unavailable { message: "no service was asked".to_owned() })
+    }
+}
+
+/// Why something cannot be read now. What it gave before stays in force.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message}")]
 pub struct Unavailable {
@@ -89,6 +114,60 @@ pub struct Unavailable {
 /// A snapshot of all that generators look at.
 #[derive(Clone, Copy)]
 pub struct World<'a> {
-    pub clusters: &'a [Cluster],
+    /// `None` when it is not known which clusters there are: then destinations are not checked, and
+    /// a `clusters` generator fails. An empty list means that there are none.
+    pub clusters: Option<&'a [Cluster]>,
+    /// Clusters that only the compat dialect knows, beside `clusters`.
+    pub cluster_secrets: &'a [ClusterSecret],
+    pub decisions: &'a Decisions,
     pub repositories: &'a dyn Repositories,
+    pub providers: &'a dyn Providers,
+    pub options: Options,
+}
+
+/// What a caller may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// How the compat dialect reads the patterns of `git` files.
+    pub git_files_glob: GitFilesGlob,
+    /// The most elements that one set may give.
+    pub max_elements: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { git_files_glob: GitFilesGlob::Pathspec, max_elements: DEFAULT_MAX_ELEMENTS }
+    }
+}
+
+/// How the compat dialect reads the patterns of `git` files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GitFilesGlob {
+    /// As `git ls-files` does: `*` crosses `/`.
+    Pathspec,
+    /// `*` stays within a directory, `**` does not, `{a,b}` are alternatives.
+    Doublestar,
+}
+
+static NO_DECISIONS: Decisions = Decisions { objects: Vec::new(), config_maps: Vec::new() };
+
+impl<'a> World<'a> {
+    /// Clusters and repositories, and nothing else.
+    #[must_use]
+    pub fn new(clusters: &'a [Cluster], repositories: &'a dyn Repositories) -> Self {
+        Self { clusters: Some(clusters), ..Self::without_clusters(repositories) }
+    }
+
+    /// As [`World::new`], where it is not known which clusters there are.
+    #[must_use]
+    pub fn without_clusters(repositories: &'a dyn Repositories) -> Self {
+        Self {
+            clusters: None,
+            cluster_secrets: &[],
+            decisions: &NO_DECISIONS,
+            repositories,
+            providers: &NoProviders,
+            options: Options::default(),
+        }
+    }
 }

@@ -4,15 +4,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use model::application::Application;
+use model::argo;
 use model::name::{ApplicationName, SetName};
 use model::problem::{Problem, Reason};
+use model::provider::Request;
 use model::set::ApplicationSet;
 use serde_json::{Map, Value};
 
 use crate::application::ApplicationTemplate;
 use crate::fleet::Fleet;
-use crate::generator::{Compiler, Evaluator, Fault, Generator, Item, MAX_ELEMENTS};
-use crate::{RepoReference, Repositories, World};
+use crate::generator::{Compiler, Evaluator, Fault, Generator, Item};
+use crate::{RepoReference, World};
 
 /// What a set gives: an element for each parameter set, each with its own verdict.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub struct SetExpansion {
     /// this is how templated references inside a matrix, which [`crate::references`] cannot know,
     /// come to be read.
     pub missing: BTreeSet<RepoReference>,
+    /// What services were asked, or are to be asked, for this set.
+    pub requests: BTreeSet<Request>,
 }
 
 /// One parameter set and what became of it.
@@ -43,10 +47,35 @@ pub struct Element {
     pub parameters: Map<String, Value>,
 }
 
+/// An application as its dialect writes it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Generated {
+    Native(Arc<Application>),
+    Argo(Arc<argo::Application>),
+}
+
+impl Generated {
+    #[must_use]
+    pub fn native(&self) -> Option<&Arc<Application>> {
+        match self {
+            Self::Native(application) => Some(application),
+            Self::Argo(_) => None,
+        }
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &ApplicationName {
+        match self {
+            Self::Native(application) => &application.metadata.name,
+            Self::Argo(application) => &application.name,
+        }
+    }
+}
+
 /// Whether an element gives an application.
 #[derive(Debug, Clone)]
 pub enum Verdict {
-    Ok(Arc<Application>),
+    Ok(Generated),
     /// The last good application of this element, if any, stays as it is.
     Held {
         /// When it could still be told.
@@ -60,7 +89,7 @@ impl Verdict {
     #[must_use]
     pub fn name(&self) -> Option<&ApplicationName> {
         match self {
-            Self::Ok(application) => Some(&application.metadata.name),
+            Self::Ok(application) => Some(application.name()),
             Self::Held { name, .. } => name.as_ref(),
         }
     }
@@ -71,23 +100,17 @@ impl Verdict {
 /// Names are checked for duplicates by [`crate::expand`], which sees all sets.
 #[must_use]
 pub fn expand_set(set: &ApplicationSet, world: &World<'_>) -> SetExpansion {
-    expand_in(set, &Fleet::new(world.clusters), world.repositories)
+    expand_in(set, &Fleet::new(world), world)
 }
 
 pub(crate) fn expand_in(
     set: &ApplicationSet,
     fleet: &Fleet<'_>,
-    repositories: &dyn Repositories,
+    world: &World<'_>,
 ) -> SetExpansion {
-    let mut expansion = SetExpansion {
-        set: set.metadata.name.clone(),
-        elements: Vec::new(),
-        problems: Vec::new(),
-        complete: true,
-        missing: BTreeSet::new(),
-    };
+    let mut expansion = SetExpansion::new(&set.metadata.name);
     match ApplicationTemplate::compile(&set.spec.template) {
-        Ok(template) => expand_generators(&mut expansion, set, &template, fleet, repositories),
+        Ok(template) => expand_generators(&mut expansion, set, &template, fleet, world),
         Err(faults) => {
             for Fault { reason, message } in faults {
                 let message = format!("spec.template.{message}");
@@ -105,9 +128,9 @@ fn expand_generators(
     set: &ApplicationSet,
     template: &ApplicationTemplate,
     fleet: &Fleet<'_>,
-    repositories: &dyn Repositories,
+    world: &World<'_>,
 ) {
-    let mut evaluator = Evaluator::new(fleet, repositories);
+    let mut evaluator = Evaluator::new(fleet, world);
     let mut compiler = Compiler::default();
     for (index, spec) in set.spec.generators.iter().enumerate() {
         let items = compiler.compile(spec).and_then(|generator: Generator| {
@@ -123,17 +146,7 @@ fn expand_generators(
         }
     }
     expansion.missing = evaluator.missing();
-    if expansion.elements.len() > MAX_ELEMENTS {
-        let count = expansion.elements.len();
-        // Some of them are as good as others, so none is taken: the last good ones stay.
-        expansion.elements.clear();
-        expansion.problems.clear();
-        let message = format!(
-            "the set gives {count} elements; at most {MAX_ELEMENTS} are allowed: narrow its \
-             generators, or divide it"
-        );
-        expansion.incomplete("", Fault::new(Reason::TooManyElements, message));
-    }
+    expansion.cap(world.options.max_elements);
 }
 
 /// Repeats the kind only where the message does not begin with it.
@@ -161,7 +174,7 @@ fn element(
     };
     let (verdict, fault) = match template.render(&scope) {
         Ok(application) if fleet.accepts(&application.spec.destination.cluster) => {
-            (Verdict::Ok(Arc::new(application)), None)
+            (Verdict::Ok(Generated::Native(Arc::new(application))), None)
         }
         Ok(application) => {
             let message = fleet.refusal(&application.spec.destination.cluster);
@@ -174,7 +187,32 @@ fn element(
 }
 
 impl SetExpansion {
-    fn add(&mut self, element: Element, fault: Option<Fault>) {
+    pub(crate) fn new(set: &SetName) -> Self {
+        Self {
+            set: set.clone(),
+            elements: Vec::new(),
+            problems: Vec::new(),
+            complete: true,
+            missing: BTreeSet::new(),
+            requests: BTreeSet::new(),
+        }
+    }
+
+    /// Some elements are as good as others, so of too many none is taken: the last good ones stay.
+    pub(crate) fn cap(&mut self, most: usize) {
+        let count = self.elements.len();
+        if count > most {
+            self.elements.clear();
+            self.problems.clear();
+            let message = format!(
+                "the set gives {count} elements; at most {most} are allowed: narrow its \
+                 generators, or divide it"
+            );
+            self.incomplete("", Fault::new(Reason::TooManyElements, message));
+        }
+    }
+
+    pub(crate) fn add(&mut self, element: Element, fault: Option<Fault>) {
         if let Some(fault) = fault {
             if element.verdict.name().is_none() {
                 self.complete = false;
@@ -184,17 +222,17 @@ impl SetExpansion {
         self.elements.push(element);
     }
 
-    fn incomplete(&mut self, element: &str, fault: Fault) {
+    pub(crate) fn incomplete(&mut self, element: &str, fault: Fault) {
         self.complete = false;
         self.problem(element, fault);
     }
 
-    fn problem(&mut self, element: &str, fault: Fault) {
+    pub(crate) fn problem(&mut self, element: &str, fault: Fault) {
         let (set, element) = (self.set.to_string(), element.to_owned());
         self.problems.push(Problem { set, element, reason: fault.reason, message: fault.message });
     }
 
-    fn number_repeated_ids(&mut self) {
+    pub(crate) fn number_repeated_ids(&mut self) {
         let mut seen: HashMap<String, usize> = HashMap::new();
         for element in &mut self.elements {
             let count = seen.entry(element.id.clone()).or_default();

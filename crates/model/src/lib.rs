@@ -5,6 +5,7 @@
 //! Everyone imports this crate; it imports none of ours.
 
 pub mod application;
+pub mod argo;
 pub mod canonical;
 pub mod cluster;
 pub mod desired;
@@ -15,6 +16,7 @@ pub mod identity;
 pub mod manifest;
 pub mod name;
 pub mod problem;
+pub mod provider;
 pub mod selector;
 pub mod set;
 pub mod settings;

@@ -9,7 +9,7 @@ use model::yaml;
 use serde_json::{Value, json};
 
 use super::glob::{Found, Patterns, Wanted};
-use super::{Base, Evaluator, Fault, Generator, MAX_ELEMENTS, Values, field_text, render_field};
+use super::{Base, Evaluator, Fault, Generator, Values, field_text, render_field};
 use crate::RepoReference;
 use crate::parameters::{self, Conflict, Parameters};
 use crate::template::{Scope, Text, normalize};
@@ -95,14 +95,19 @@ impl Evaluator<'_> {
             let found = patterns.walk(&*tree, git.wanted).map_err(|message| {
                 Fault::new(Reason::SourceUnavailable, format!("{place}: {message}"))
             })?;
-            bases(git, &tree, found)
+            bases(git, &tree, found, evaluator.most())
         })
     }
 }
 
-fn bases(git: &Template, tree: &Arc<dyn FileTree>, found: Found) -> Result<Vec<Base>, Fault> {
-    if found.paths.len() > MAX_ELEMENTS {
-        return Err(Fault::too_many("git"));
+fn bases(
+    git: &Template,
+    tree: &Arc<dyn FileTree>,
+    found: Found,
+    most: usize,
+) -> Result<Vec<Base>, Fault> {
+    if found.paths.len() > most {
+        return Err(Fault::too_many("git", most));
     }
     let mut bases = Vec::new();
     let mut bytes = 0;
@@ -111,8 +116,8 @@ fn bases(git: &Template, tree: &Arc<dyn FileTree>, found: Found) -> Result<Vec<B
             Wanted::Directories => bases.push(directory(git, path)),
             Wanted::Files => bases.extend(file(git, &**tree, path, &mut bytes)?),
         }
-        if bases.len() > MAX_ELEMENTS {
-            return Err(Fault::too_many("git"));
+        if bases.len() > most {
+            return Err(Fault::too_many("git", most));
         }
     }
     let unusable = found.unusable.into_iter().map(|(path, message)| Base {

@@ -5,7 +5,7 @@ use model::problem::Reason;
 use model::yaml;
 use serde_json::Value;
 
-use super::{Base, Evaluator, Fault, Generator, MAX_ELEMENTS, field_text, render_field};
+use super::{Base, Evaluator, Fault, Generator, field_text, render_field};
 use crate::application::Node;
 use crate::template::{Budget, Scope, Text};
 
@@ -53,7 +53,9 @@ impl Evaluator<'_> {
         if !list.elements_yaml.source().is_empty() {
             let text = render_field("list.elementsYaml", &list.elements_yaml, outer)?;
             let start = list.elements.len();
-            bases.extend(self.once(generator, vec![text], |_, inputs| read(&inputs[0], start))?);
+            let read =
+                |evaluator: &mut Self, inputs: &[String]| read(&inputs[0], start, evaluator.most());
+            bases.extend(self.once(generator, vec![text], read)?);
         }
         Ok(bases)
     }
@@ -67,13 +69,13 @@ fn base(index: usize, value: Result<Value, Fault>) -> Base {
     Base { id: format!("list[{index}]"), parameters }
 }
 
-fn read(text: &str, start: usize) -> Result<Vec<Base>, Fault> {
+fn read(text: &str, start: usize, most: usize) -> Result<Vec<Base>, Fault> {
     let value = yaml::read_one(text.as_bytes(), MAX_YAML_BYTES).map_err(|error| {
         Fault::new(Reason::GeneratorFailed, format!("list.elementsYaml is not YAML: {error}"))
     })?;
     match value {
         Value::Null => Ok(Vec::new()),
-        Value::Array(items) if items.len() > MAX_ELEMENTS => Err(Fault::too_many("elementsYaml")),
+        Value::Array(items) if items.len() > most => Err(Fault::too_many("elementsYaml", most)),
         Value::Array(items) => {
             let items = items.into_iter().enumerate();
             Ok(items.map(|(index, item)| base(start + index, Ok(item))).collect())

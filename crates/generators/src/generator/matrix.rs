@@ -2,7 +2,7 @@
 
 use model::selector::LabelSelector;
 
-use super::{Evaluator, Fault, Generator, Item, MAX_ELEMENTS, join_ids};
+use super::{Evaluator, Fault, Generator, Item, join_ids};
 use crate::parameters;
 use crate::template::Scope;
 
@@ -49,14 +49,15 @@ impl Walk<'_, '_, '_> {
     fn keep(&mut self, item: Item) -> Result<(), Fault> {
         self.looked_at += 1;
         if self.looked_at > MAX_COMBINATIONS {
-            return Err(Fault::too_many("matrix, before its selector,"));
+            return Err(Fault::too_many("matrix, before its selector,", MAX_COMBINATIONS));
         }
         let is_picked = match (&item.outcome, self.selector) {
             (Ok(scope), Some(selector)) => selector.matches(&parameters::flatten(scope.map())),
             _ => true,
         };
-        if is_picked && self.items.len() == MAX_ELEMENTS {
-            return Err(Fault::too_many("matrix"));
+        let most = self.evaluator.most();
+        if is_picked && self.items.len() == most {
+            return Err(Fault::too_many("matrix", most));
         }
         if is_picked {
             self.items.push(item);

@@ -3,10 +3,16 @@
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
-use generators::{Verdict, expand, expand_set, expand_without_clusters, missing, references};
+use generators::{Options, Sources, Verdict, World, expand, expand_set, missing, references};
+use model::application::Application;
 use model::document;
+use model::set::ApplicationSet;
 
 use crate::world::{Known, documents, fleet, set, show, show_set};
+
+fn sources<'a>(sets: &'a [ApplicationSet], applications: &'a [Application]) -> Sources<'a> {
+    Sources { sets, applications, ..Sources::default() }
+}
 
 fn check(set: &model::set::ApplicationSet, world: &Known, expected: &Expect) {
     expected.assert_eq(&show_set(&expand_set(set, &world.world())));
@@ -55,7 +61,7 @@ fn a_matrix_of_clusters_and_directories() {
     );
     let expansion = expand_set(&sets[0], &fleet().world());
     let Verdict::Ok(application) = &expansion.elements[0].verdict else { unreachable!() };
-    let json = serde_json::to_string_pretty(&**application).unwrap();
+    let json = serde_json::to_string_pretty(application.native().unwrap()).unwrap();
     expect![[r#"
         {
           "metadata": {
@@ -331,7 +337,7 @@ spec:
     let Verdict::Ok(application) = &expansion.elements[0].verdict else {
         unreachable!("{:?}", expansion.problems)
     };
-    expect![[r#"{"repoURL":"r","path":"p","kustomize":{"replicas":[{"name":"web","count":3}]},"helm":{"values":"image:\n  tag: v1","valuesObject":{"image":{"tag":"v1"}},"ignoreMissingValueFiles":false,"skipCrds":false}}"#]].assert_eq(&serde_json::to_string(&application.spec.source).unwrap());
+    expect![[r#"{"repoURL":"r","path":"p","kustomize":{"replicas":[{"name":"web","count":3}]},"helm":{"values":"image:\n  tag: v1","valuesObject":{"image":{"tag":"v1"}},"ignoreMissingValueFiles":false,"skipCrds":false}}"#]].assert_eq(&serde_json::to_string(&application.native().unwrap().spec.source).unwrap());
 }
 
 #[test]
@@ -357,7 +363,7 @@ spec: {{source: {{repoURL: r, path: p}}, destination: {{cluster: eu-11}}}}
         DESIGN.replace("name: checkout", "name: second")
     );
     let (sets, applications) = documents(&text);
-    let expansion = expand(&sets, &applications, &fleet().world());
+    let expansion = expand(&sources(&sets, &applications), &fleet().world());
     expect![[r#"
         alone  ←  by hand 
         api-us-1  ←  second clusters us-1 × git apps/api
@@ -401,7 +407,7 @@ fn a_repository_that_is_gone_leaves_its_set_incomplete() {
     );
     let found: Vec<_> = references(&set).iter().map(ToString::to_string).collect();
     expect!["https://git.example/gone.git at main"].assert_eq(&found.join("\n"));
-    let all = expand(std::slice::from_ref(&set), &[], &fleet().world());
+    let all = expand(&sources(std::slice::from_ref(&set), &[]), &fleet().world());
     assert_eq!(missing(&all), all.sets[0].missing);
 }
 
@@ -412,7 +418,7 @@ fn without_clusters_destinations_are_not_checked() {
     expect![[r#"
         a  ←  set list[0]
         ! set, generators[1]: GeneratorFailed: clusters: it is not known here which clusters there are
-    "#]].assert_eq(&show(&expand_without_clusters(&[set], &[], &fleet())));
+    "#]].assert_eq(&show(&expand(&sources(&[set], &[]), &World::without_clusters(&fleet()))));
 }
 
 #[test]
@@ -536,6 +542,11 @@ fn generators_that_say_too_little() {
     "#]].assert_eq(&text);
 }
 
+/// A world in which a set may give 10,000 elements.
+fn capped(known: Known) -> Known {
+    Known { options: Options { max_elements: 10_000, ..Options::default() }, ..known }
+}
+
 #[test]
 fn the_cap_takes_nothing() {
     let hundred: Vec<String> = (0..101).map(|n| format!("{{a{{}}: {n}}}")).collect();
@@ -544,18 +555,21 @@ fn the_cap_takes_nothing() {
     let matrix = format!("- matrix: {{generators: [{}, {}]}}", list("x"), list("y"));
     check(
         &set(&matrix, "{{ax}}-{{ay}}", "eu-1", "."),
-        &fleet(),
+        &capped(fleet()),
         &expect![[r#"
             ! set, generators[0]: TooManyElements: matrix gives more than 10000 elements; narrow it with a selector, or divide the set
             incomplete
         "#]],
     );
     let picked = format!("{matrix}\n  selector: {{matchLabels: {{ax: '7'}}}}");
-    let expansion = expand_set(&set(&picked, "{{ax}}-{{ay}}", "eu-1", "."), &fleet().world());
+    let expansion =
+        expand_set(&set(&picked, "{{ax}}-{{ay}}", "eu-1", "."), &capped(fleet()).world());
     assert_eq!((expansion.elements.len(), expansion.complete), (101, true));
     let twice = format!("{}\n{}", picked, "- list: {elements: [{ax: 1, ay: 2}]}");
     assert_eq!(
-        expand_set(&set(&twice, "{{ax}}-{{ay}}", "eu-1", "."), &fleet().world()).elements.len(),
+        expand_set(&set(&twice, "{{ax}}-{{ay}}", "eu-1", "."), &capped(fleet()).world())
+            .elements
+            .len(),
         102
     );
     let many: Vec<String> =
@@ -564,7 +578,7 @@ fn the_cap_takes_nothing() {
     let clusters: Vec<&str> = clusters.iter().map(String::as_str).collect();
     check(
         &set(&many.join("\n"), "{{name}}-{{values.v}}", "{{name}}", "."),
-        &Known::default().with_clusters(&clusters),
+        &capped(Known::default().with_clusters(&clusters)),
         &expect![[r#"
             ! set: TooManyElements: the set gives 12000 elements; at most 10000 are allowed: narrow its generators, or divide it
             incomplete

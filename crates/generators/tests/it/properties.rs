@@ -1,6 +1,6 @@
 //! Laws that hold whatever the input: order is no matter, neighbours are safe, nothing panics.
 
-use generators::{Verdict, expand, expand_set};
+use generators::{Sources, Verdict, expand, expand_set};
 use model::set::ApplicationSet;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -135,7 +135,7 @@ proptest! {
             set.metadata.name = format!("set-{index}").parse().unwrap();
         }
         let world = fleet();
-        let before = expand(&sets, &[], &world.world());
+        let before = expand(&Sources { sets: &sets, ..Sources::default() }, &world.world());
         let mut shuffled = world.clone();
         for (a, b) in swaps {
             let count = shuffled.clusters.len();
@@ -143,7 +143,7 @@ proptest! {
             let count = sets.len();
             sets.swap(a.index(count), b.index(count));
         }
-        let after = expand(&sets, &[], &shuffled.world());
+        let after = expand(&Sources { sets: &sets, ..Sources::default() }, &shuffled.world());
         prop_assert_eq!(show(&before), show(&after));
         for (before, after) in before.sets.iter().zip(&after.sets) {
             prop_assert_eq!(show_set(before), show_set(after));
@@ -200,11 +200,12 @@ proptest! {
         let Verdict::Ok(application) = &expansion.elements[0].verdict else {
             return Err(TestCaseError::fail(format!("{:?}", expansion.problems)));
         };
+        let application = application.native().unwrap();
         prop_assert_eq!(&application.spec.source.path, &value);
         prop_assert_eq!(&application.metadata.labels["b"], &format!("x{label}"));
         let mut plain = set.spec.template.clone();
         plain["spec"]["project"] = json!("");
-        let rendered = serde_json::to_value(&**application).unwrap();
+        let rendered = serde_json::to_value(application).unwrap();
         // Defaults are written out as well; what the template says is where the template says it.
         let rendered = shape(&rendered);
         let plain = shape(&plain);

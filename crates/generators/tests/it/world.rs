@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use generators::{Expansion, Repositories, SetExpansion, Unavailable, Verdict, World};
+use generators::{Expansion, Options, Repositories, SetExpansion, Unavailable, Verdict, World};
 use model::application::Application;
 use model::cluster::Cluster;
 use model::document::{self, Resource};
@@ -48,6 +48,7 @@ impl FileTree for Files {
 pub(crate) struct Known {
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) repositories: BTreeMap<(String, String), Files>,
+    pub(crate) options: Options,
 }
 
 impl Repositories for Known {
@@ -74,7 +75,7 @@ impl Known {
     }
 
     pub(crate) fn world(&self) -> World<'_> {
-        World { clusters: &self.clusters, repositories: self }
+        World { options: self.options, ..World::new(&self.clusters, self) }
     }
 }
 
@@ -150,6 +151,7 @@ pub(crate) fn show_set(expansion: &SetExpansion) -> String {
     for element in &expansion.elements {
         let verdict = match &element.verdict {
             Verdict::Ok(application) => {
+                let application = application.native().unwrap();
                 let spec = &application.spec;
                 format!(
                     "{} on {}: {}",

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use generators::{RepoReference, World, expand};
+use generators::{Generated, RepoReference, Sources, World, expand};
 use model::application::Application;
 use model::cluster::Cluster;
 use model::document::Resource;
@@ -195,7 +195,10 @@ fn expanded(
         }
     }
     let clusters: Vec<_> = clusters.values().cloned().collect();
-    let expansion = expand(&sets, &by_hand, &World { clusters: &clusters, repositories: trees });
+    let expansion = expand(
+        &Sources { sets: &sets, applications: &by_hand, ..Sources::default() },
+        &World::new(&clusters, trees),
+    );
     for set in expansion.sets {
         if let Some(input) = owners.get_mut(&Owner::Set(set.set)) {
             input.complete = set.complete;
@@ -203,11 +206,12 @@ fn expanded(
         }
     }
     let made = expansion.applications.into_iter().filter(|one| one.set.is_none());
-    let mut made: BTreeMap<_, _> = made.map(|one| (one.name().clone(), one.application)).collect();
+    let mut made: BTreeMap<_, _> =
+        made.map(|one| (one.name().clone(), verdict(one.application))).collect();
     let elements = by_hand.into_iter().map(|document| {
         let name = document.metadata.name;
         let verdict = match made.remove(&name) {
-            Some(application) => Verdict::Ok(application),
+            Some(verdict) => verdict,
             None => {
                 let reason = expansion.held.get(&name).cloned().unwrap_or_default();
                 Verdict::Held { name: Some(name), reason }
@@ -226,10 +230,20 @@ fn expanded(
 fn element(element: generators::Element) -> Element {
     let generators::Element { id, generator, verdict, .. } = element;
     let verdict = match verdict {
-        generators::Verdict::Ok(application) => Verdict::Ok(application),
+        generators::Verdict::Ok(application) => self::verdict(application),
         generators::Verdict::Held { name, reason } => Verdict::Held { name, reason },
     };
     Element { id, generator, verdict }
+}
+
+fn verdict(application: Generated) -> Verdict {
+    match application {
+        Generated::Native(application) => Verdict::Ok(application),
+        Generated::Argo(application) => {
+            let reason = "the hub does not run documents of argoproj.io yet".to_owned();
+            Verdict::Held { name: Some(application.name.clone()), reason }
+        }
+    }
 }
 
 fn needed(
