@@ -3,6 +3,9 @@
 //!
 //! Where Argo CD stops a whole set at one bad element, that element is held and its neighbours go on.
 
+mod engine;
+mod generator;
+
 use model::argo::ApplicationSet;
 
 use crate::World;

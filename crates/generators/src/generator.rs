@@ -38,7 +38,7 @@ impl Fault {
         Self { reason, message: message.into() }
     }
 
-    fn failed(message: impl Into<String>) -> Self {
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self::new(Reason::GeneratorFailed, message)
     }
 
