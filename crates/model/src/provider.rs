@@ -208,6 +208,10 @@ pub struct TagFilter {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PullRequestsRequest {
     pub provider: PullRequestProvider,
+    /// A repository that the service does not know counts as one without pull requests. False when
+    /// absent: then it is a failure, and removes nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continue_on_repo_not_found_error: bool,
 }
 
 /// Where the pull requests are, in the field names of the `pullRequest` generator.
