@@ -5,6 +5,7 @@
 
 mod engine;
 mod generator;
+mod params;
 
 use model::argo::ApplicationSet;
 

@@ -1,12 +1,23 @@
 //! The two template languages of the compat dialect behind one face.
+//!
+//! A text is compiled once per set ([`Engine::compile`]) and rendered for each element; what the
+//! language needs of an element's parameters is made once per element ([`Scope`]). As in Argo CD
+//! the texts of one application share their parameters: what `set` changes in one of them, those
+//! after it see.
 
+mod fast;
+
+use std::cell::OnceCell;
+
+use gotemplate::{Limits, MissingKey, Template};
+use model::problem::Reason;
 use serde_json::{Map, Value};
 
+pub(crate) use super::params::Params;
 use crate::generator::Fault;
 
-/// One element's parameters as the compat dialect has them. Numbers are as they were read; where Go
-/// would have a 64-bit float, printing and comparing treat them as one.
-pub(crate) type Params = Map<String, Value>;
+/// How much of a template a message shows.
+const EXCERPT: usize = 80;
 
 /// The template language of one set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,19 +25,156 @@ pub(crate) enum Engine {
     /// `{{key}}`, for sets without `goTemplate`.
     Fast,
     /// Go's text/template.
-    Go(gotemplate::MissingKey),
+    Go(MissingKey),
 }
 
 impl Engine {
-    /// One string, rendered.
+    /// The language that the `spec` of a set asks for.
+    pub(crate) fn of_spec(spec: &Value) -> Result<Self, Fault> {
+        if spec["goTemplate"] != Value::Bool(true) {
+            return Ok(Self::Fast);
+        }
+        let mut missing_key = MissingKey::Default;
+        for option in spec["goTemplateOptions"].as_array().into_iter().flatten() {
+            missing_key = match option.as_str().unwrap_or_default() {
+                "missingkey=default" | "missingkey=invalid" => MissingKey::Default,
+                "missingkey=zero" => MissingKey::Zero,
+                "missingkey=error" => MissingKey::Error,
+                other => {
+                    return Err(Fault::new(
+                        Reason::InvalidDocument,
+                        format!(
+                            "goTemplateOptions: {other:?} is not an option; write \
+                             missingkey=default, missingkey=zero or missingkey=error"
+                        ),
+                    ));
+                }
+            };
+        }
+        Ok(Self::Go(missing_key))
+    }
+
+    /// The same language where a missing key is an error.
+    pub(crate) fn strict(self) -> Self {
+        match self {
+            Self::Fast => Self::Fast,
+            Self::Go(_) => Self::Go(MissingKey::Error),
+        }
+    }
+
+    pub(crate) fn compile(self, source: &str) -> Result<Text, Fault> {
+        if !source.contains("{{") {
+            return Ok(Text::Plain(source.into()));
+        }
+        match self {
+            Self::Fast => fast::Template::parse(source).map(|template| match template {
+                Some(template) => Text::Fast(template),
+                None => Text::Plain(source.into()),
+            }),
+            Self::Go(missing_key) => match Template::parse(source, missing_key) {
+                Ok(template) => Ok(Text::Go(Box::new(template))),
+                Err(error) => {
+                    let at = excerpt(source, error.line);
+                    Err(failed(format!("the template {at:?} does not parse: {error}")))
+                }
+            },
+        }
+    }
+
+    /// One string, rendered. What is rendered many times is better compiled.
     pub(crate) fn text(self, source: &str, parameters: &Params) -> Result<String, Fault> {
-        let _ = (source, parameters);
-        Err(Fault::failed("the compat dialect is not built yet"))
+        self.compile(source)?.render(&Scope::new(parameters))
     }
 
     /// Every string and every key of a tree, rendered: what a matrix does to its second child.
     pub(crate) fn tree(self, value: &Value, parameters: &Params) -> Result<Value, Fault> {
-        let _ = (value, parameters);
-        Err(Fault::failed("the compat dialect is not built yet"))
+        self.tree_in(value, &Scope::new(parameters))
+    }
+
+    /// As [`Engine::tree`], with parameters that other texts have seen.
+    pub(crate) fn tree_in(self, value: &Value, scope: &Scope<'_>) -> Result<Value, Fault> {
+        Ok(match value {
+            Value::String(text) if text.contains("{{") => {
+                Value::String(self.compile(text)?.render(scope)?)
+            }
+            Value::Array(items) => {
+                let items = items.iter().map(|item| self.tree_in(item, scope));
+                Value::Array(items.collect::<Result<_, _>>()?)
+            }
+            Value::Object(entries) => {
+                let mut rendered = Map::new();
+                // A null in a map vanishes there too: it is a nil interface, which is passed over.
+                for (key, value) in entries.iter().filter(|(_, value)| !value.is_null()) {
+                    let value = self.tree_in(value, scope)?;
+                    rendered.insert(self.compile(key)?.render(scope)?, value);
+                }
+                Value::Object(rendered)
+            }
+            other => other.clone(),
+        })
     }
 }
+
+/// Whether a text failed because a parameter is not there, which some places forgive.
+pub(crate) fn is_missing_key(fault: &Fault) -> bool {
+    ["map has no entry for key", "can't evaluate field"]
+        .iter()
+        .any(|reason| fault.message.contains(reason))
+}
+
+/// A text, compiled.
+#[derive(Debug)]
+pub(crate) enum Text {
+    Plain(Box<str>),
+    Fast(fast::Template),
+    Go(Box<Template>),
+}
+
+impl Text {
+    pub(crate) fn render(&self, scope: &Scope<'_>) -> Result<String, Fault> {
+        match self {
+            Self::Plain(text) => Ok(text.as_ref().to_owned()),
+            Self::Fast(template) => template.render(scope.parameters),
+            Self::Go(template) => template
+                .render(scope.go(), &Limits::default())
+                .map_err(|error| failed(error.to_string())),
+        }
+    }
+
+    /// The functions in use that answer differently each time.
+    pub(crate) fn volatile(&self) -> &[&'static str] {
+        match self {
+            Self::Go(template) => template.volatile(),
+            _ => &[],
+        }
+    }
+}
+
+/// The parameters of one element as its texts see them, one after the other.
+pub(crate) struct Scope<'a> {
+    parameters: &'a Params,
+    go: OnceCell<gotemplate::Value>,
+}
+
+impl<'a> Scope<'a> {
+    pub(crate) fn new(parameters: &'a Params) -> Self {
+        Self { parameters, go: OnceCell::new() }
+    }
+
+    fn go(&self) -> &gotemplate::Value {
+        self.go.get_or_init(|| self.parameters.to_go())
+    }
+}
+
+fn failed(message: impl Into<String>) -> Fault {
+    Fault::new(Reason::TemplateFailed, message)
+}
+
+/// The beginning of a line of a template.
+fn excerpt(source: &str, line: usize) -> String {
+    let line = source.lines().nth(line.saturating_sub(1)).unwrap_or(source).trim();
+    line.chars().take(EXCERPT).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! The parameters of one element, with what Go's types would make of them.
+//!
+//! Nearly all parameters come from YAML or JSON, where every number is a 64-bit float and every map
+//! holds anything. Some come from Go code instead, as maps of strings or exact integers, and a
+//! template can tell: [`Types`] says which.
+
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
+
+use gotemplate::value::{IntType, Items};
+use gotemplate::{Text, Value as Go};
+use serde_json::{Map, Value};
+
+/// One element's parameters as the compat dialect has them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Params {
+    entries: Map<String, Value>,
+    pub(crate) types: Types,
+}
+
+/// What a parameter is in Go when it is not what JSON would give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `map[string]string` or `[]string`.
+    Strings,
+    /// `[]map[string]interface {}`.
+    Maps,
+    /// `int64`.
+    Int64,
+    /// `int`.
+    Int,
+}
+
+/// Which parameters are of another type than JSON would give.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Types(Option<Rc<Node>>);
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Node {
+    kind: Option<Kind>,
+    /// By key; `*` stands for every item of a list.
+    children: BTreeMap<String, Self>,
+}
+
+impl Types {
+    /// Each with the keys that lead to it; `*` leads to every item of a list.
+    pub(crate) fn new(kinds: &[(&[&str], Kind)]) -> Self {
+        let mut root = Node::default();
+        for (path, kind) in kinds {
+            let node = path
+                .iter()
+                .fold(&mut root, |node, key| node.children.entry((*key).to_owned()).or_default());
+            node.kind = Some(*kind);
+        }
+        Self(Some(Rc::new(root)))
+    }
+
+    /// The types of two sides of a combination; where both know one, the first's.
+    pub(crate) fn union(&self, other: &Self) -> Self {
+        match (&self.0, &other.0) {
+            (None, _) => other.clone(),
+            (_, None) => self.clone(),
+            (Some(one), Some(two)) if one == two => self.clone(),
+            (Some(one), Some(two)) => {
+                let mut both = Node::clone(one);
+                both.add(two);
+                Self(Some(Rc::new(both)))
+            }
+        }
+    }
+
+    /// What stands at a path, when it is special.
+    pub(crate) fn kind(&self, path: &[&str]) -> Option<Kind> {
+        let root = self.0.as_deref()?;
+        path.iter().try_fold(root, |node, key| node.children.get(*key))?.kind
+    }
+}
+
+impl Node {
+    fn add(&mut self, other: &Self) {
+        self.kind = self.kind.or(other.kind);
+        for (key, child) in &other.children {
+            self.children.entry(key.clone()).or_default().add(child);
+        }
+    }
+}
+
+impl Params {
+    pub(crate) fn new(entries: Map<String, Value>, types: Types) -> Self {
+        Self { entries, types }
+    }
+
+    pub(crate) fn into_map(self) -> Map<String, Value> {
+        self.entries
+    }
+
+    /// A value of its own, that templates may change.
+    pub(crate) fn to_go(&self) -> Go {
+        map_to_go(&self.entries, self.types.0.as_deref())
+    }
+}
+
+impl From<Map<String, Value>> for Params {
+    fn from(entries: Map<String, Value>) -> Self {
+        Self { entries, types: Types::default() }
+    }
+}
+
+impl FromIterator<(String, Value)> for Params {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(entries: I) -> Self {
+        Map::from_iter(entries).into()
+    }
+}
+
+impl Deref for Params {
+    type Target = Map<String, Value>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.entries
+    }
+}
+
+impl DerefMut for Params {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.entries
+    }
+}
+
+fn to_go(value: &Value, types: Option<&Node>) -> Go {
+    let Some(types) = types else {
+        return Go::from_json(value);
+    };
+    match (value, types.kind) {
+        (Value::Object(entries), _) => map_to_go(entries, Some(types)),
+        (Value::Array(items), kind) => {
+            let of = match kind {
+                Some(Kind::Strings) => Items::String,
+                Some(Kind::Maps) => Items::Maps,
+                _ => Items::Any,
+            };
+            let child = types.children.get("*");
+            Go::list_of(of, items.iter().map(|item| to_go(item, child)).collect())
+        }
+        (Value::Number(number), Some(Kind::Int | Kind::Int64)) => match number.as_i64() {
+            Some(exact) if types.kind == Some(Kind::Int) => Go::Int(exact, IntType::Int),
+            Some(exact) => Go::int64(exact),
+            None => Go::from_json(value),
+        },
+        _ => Go::from_json(value),
+    }
+}
+
+fn map_to_go(entries: &Map<String, Value>, types: Option<&Node>) -> Go {
+    let of = match types.and_then(|types| types.kind) {
+        Some(Kind::Strings) => Items::String,
+        Some(Kind::Maps) => Items::Maps,
+        _ => Items::Any,
+    };
+    let entries: BTreeMap<Text, Go> = entries
+        .iter()
+        .map(|(key, value)| {
+            let child = types.and_then(|types| types.children.get(key));
+            (Text::from(key.as_str()), to_go(value, child))
+        })
+        .collect();
+    Go::Map(gotemplate::Map::new(of, entries))
+}
