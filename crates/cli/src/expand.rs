@@ -81,8 +81,12 @@ pub(crate) fn run(args: Args, console: &mut Console) -> Result<(), Failure> {
         clusters: knows_clusters.then_some(&input.clusters[..]),
         ..World::without_clusters(&folders)
     };
-    let sources =
-        Sources { sets: &input.sets, applications: &input.applications, ..Sources::default() };
+    let sources = Sources {
+        sets: &input.sets,
+        applications: &input.applications,
+        argo_sets: &input.argo_sets,
+        argo_applications: &input.argo_applications,
+    };
     let Expansion { applications, mut problems, .. } = expand(&sources, &world);
     problems.extend(input.problems);
     problems.sort();

@@ -1,21 +1,95 @@
 //! Documents of `argoproj.io/v1alpha1`, accepted unchanged: ApplicationSet, Application, AppProject,
 //! and the Secrets by which that field's tools know clusters.
 //!
-//! Their trees are kept as they were written, checked against the fields that Argo CD 3.5 knows. What
-//! they mean is the business of the compat dialect.
+//! Their trees are checked against the fields that Argo CD 3.5 knows ([`schema`]) and kept as Argo CD
+//! itself would hold them: names in its spelling, numbers as text where text belongs, `null` left
+//! out. What they mean is the business of the compat dialect. What a server adds (`status`, `uid`,
+//! `managedFields` and the like) is accepted and left out.
 
-use serde_json::Value;
+mod conform;
+mod read;
+pub mod schema;
+mod secret;
+#[cfg(test)]
+mod tests;
 
-use crate::name::{ApplicationName, SetName};
+use serde_json::{Map, Value};
+
+use crate::name::{ApplicationName, ProjectName, SetName};
 use crate::selector::Labels;
+
+pub(crate) use read::resource;
+pub use secret::{
+    ClusterDocument, DECISION_LIMITS, cluster_document, decision_document, read_clusters,
+    read_decisions,
+};
 
 /// The only API version of these documents.
 pub const API_VERSION: &str = "argoproj.io/v1alpha1";
 /// The namespace of a document that names none.
 pub const DEFAULT_NAMESPACE: &str = "argocd";
 
+/// A document of `argoproj.io`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resource {
+    ApplicationSet(ApplicationSet),
+    Application(Application),
+    Project(Project),
+}
+
+impl Resource {
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ApplicationSet(_) => "ApplicationSet",
+            Self::Application(_) => "Application",
+            Self::Project(_) => "AppProject",
+        }
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::ApplicationSet(set) => set.name.as_str(),
+            Self::Application(application) => application.name.as_str(),
+            Self::Project(project) => project.name.as_str(),
+        }
+    }
+
+    /// The document without `apiVersion` and `kind`.
+    #[must_use]
+    pub(crate) fn body(&self) -> Map<String, Value> {
+        let (metadata, spec) = match self {
+            Self::ApplicationSet(set) => {
+                let mut metadata = metadata(set.name.as_str(), &set.namespace);
+                for (field, labels) in [("labels", &set.labels), ("annotations", &set.annotations)]
+                {
+                    if !labels.is_empty() {
+                        let labels = labels.iter().map(|(k, v)| (k.clone(), v.clone().into()));
+                        metadata.insert(field.to_owned(), Value::Object(labels.collect()));
+                    }
+                }
+                (metadata, &set.spec)
+            }
+            Self::Application(application) => {
+                return application.document.as_object().cloned().unwrap_or_default();
+            }
+            Self::Project(project) => {
+                (metadata(project.name.as_str(), &project.namespace), &project.spec)
+            }
+        };
+        let parts = [("metadata", Value::Object(metadata)), ("spec", spec.clone())];
+        parts.into_iter().map(|(field, part)| (field.to_owned(), part)).collect()
+    }
+}
+
+fn metadata(name: &str, namespace: &str) -> Map<String, Value> {
+    let fields = [("name", name), ("namespace", namespace)];
+    fields.into_iter().map(|(field, text)| (field.to_owned(), text.into())).collect()
+}
+
 /// An ApplicationSet of the compat dialect.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplicationSet {
     pub name: SetName,
     /// [`DEFAULT_NAMESPACE`] when the document names none.
@@ -27,18 +101,18 @@ pub struct ApplicationSet {
 }
 
 /// An Application of the compat dialect, written by hand or made by a set.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
     pub name: ApplicationName,
     pub namespace: String,
-    /// `metadata` and `spec`.
+    /// `metadata` (name, namespace, labels, annotations, finalizers) and `spec`.
     pub document: Value,
 }
 
 /// An AppProject.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
-    pub name: String,
+    pub name: ProjectName,
     pub namespace: String,
     pub spec: Value,
 }
@@ -55,7 +129,7 @@ pub struct ClusterSecret {
 }
 
 /// What `clusterDecisionResource` generators look at.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decisions {
     /// Objects of any kind, whole documents.
     pub objects: Vec<Value>,

@@ -1,10 +1,14 @@
 //! Documents: from YAML or JSON text to resources, with errors that name file, field and fix.
+//!
+//! Two dialects: `muster.dev`, and `argoproj.io` as [`crate::argo`] has it. A `List` of any of them
+//! counts as its items.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::application::Application;
+use crate::argo;
 use crate::cluster::Cluster;
 use crate::set::ApplicationSet;
 use crate::suggest;
@@ -12,6 +16,8 @@ use crate::yaml;
 
 /// The only API version of native documents.
 pub const API_VERSION: &str = "muster.dev/v1alpha1";
+/// What [`DocumentError::ApiVersion`] offers.
+const API_VERSIONS: [&str; 2] = [API_VERSION, argo::API_VERSION];
 const KINDS: [&str; 3] = ["ApplicationSet", "Application", "Cluster"];
 
 /// The most bytes of one file of documents, and the most documents in it.
@@ -23,6 +29,7 @@ pub enum Resource {
     ApplicationSet(ApplicationSet),
     Application(Box<Application>),
     Cluster(Cluster),
+    Argo(Box<argo::Resource>),
 }
 
 impl Resource {
@@ -32,6 +39,7 @@ impl Resource {
             Self::ApplicationSet(_) => "ApplicationSet",
             Self::Application(_) => "Application",
             Self::Cluster(_) => "Cluster",
+            Self::Argo(resource) => resource.kind(),
         }
     }
 
@@ -41,6 +49,15 @@ impl Resource {
             Self::ApplicationSet(set) => set.metadata.name.as_str(),
             Self::Application(application) => application.metadata.name.as_str(),
             Self::Cluster(cluster) => cluster.metadata.name.as_str(),
+            Self::Argo(resource) => resource.name(),
+        }
+    }
+
+    #[must_use]
+    pub fn api_version(&self) -> &'static str {
+        match self {
+            Self::ApplicationSet(_) | Self::Application(_) | Self::Cluster(_) => API_VERSION,
+            Self::Argo(_) => argo::API_VERSION,
         }
     }
 
@@ -51,9 +68,10 @@ impl Resource {
             Self::ApplicationSet(set) => serde_json::to_value(set),
             Self::Application(application) => serde_json::to_value(application),
             Self::Cluster(cluster) => serde_json::to_value(cluster),
+            Self::Argo(resource) => Ok(Value::Object(resource.body())),
         };
         let mut document = Map::new();
-        document.insert("apiVersion".to_owned(), API_VERSION.into());
+        document.insert("apiVersion".to_owned(), self.api_version().into());
         document.insert("kind".to_owned(), self.kind().into());
         if let Value::Object(body) = body.expect("resources are expressible in JSON") {
             document.extend(body);
@@ -71,7 +89,9 @@ pub enum DocumentError {
     NotAMapping { index: usize },
     #[error("document {index} has no {field}")]
     Missing { index: usize, field: &'static str },
-    #[error("document {index}: apiVersion {version:?} is not known; write {API_VERSION:?}")]
+    #[error(
+        "document {index}: apiVersion {version:?} is not known; known: {}", API_VERSIONS.join(", ")
+    )]
     ApiVersion { index: usize, version: String },
     #[error("document {index}: {message}")]
     Kind { index: usize, message: String },
@@ -87,13 +107,53 @@ pub fn read(text: &[u8]) -> (Vec<Resource>, Vec<DocumentError>) {
         Err(error) => return (Vec::new(), vec![error.into()]),
     };
     let (mut resources, mut errors) = (Vec::new(), Vec::new());
-    for (index, document) in documents.into_iter().enumerate() {
+    for (index, document) in flatten(documents).into_iter().enumerate() {
         match resource(index + 1, document) {
             Ok(resource) => resources.push(resource),
             Err(error) => errors.push(error),
         }
     }
     (resources, errors)
+}
+
+/// Puts the items of each `List` in its place, also of lists in lists. Documents are counted in
+/// this form, from 1.
+///
+/// A list of one kind, such as `ApplicationSetList`, gives its items its own version and the kind
+/// when they have none: that is how an API server writes them. What only calls itself a list and
+/// has no `items` stays as it is, for [`resource`] to judge.
+#[must_use]
+pub fn flatten(documents: Vec<Value>) -> Vec<Value> {
+    let mut flat = Vec::with_capacity(documents.len());
+    let mut stack: Vec<_> = documents.into_iter().rev().collect();
+    while let Some(mut document) = stack.pop() {
+        let Some(of) = list_of(&document) else {
+            flat.push(document);
+            continue;
+        };
+        let version = document.get("apiVersion").cloned().unwrap_or_default();
+        let items = document.get_mut("items").map(Value::take);
+        let Some(Value::Array(items)) = items else { continue };
+        stack.extend(items.into_iter().rev().filter(|item| !item.is_null()).map(|mut item| {
+            if let (Some(kind), Value::Object(item)) = (&of, &mut item) {
+                item.entry("apiVersion").or_insert_with(|| version.clone());
+                item.entry("kind").or_insert_with(|| kind.clone().into());
+            }
+            item
+        }));
+    }
+    flat
+}
+
+/// The kind of a list's items, when it has one kind only; `None` when it is not a list.
+#[expect(clippy::option_option, reason = "a list, and a list of one kind, are two questions")]
+fn list_of(document: &Value) -> Option<Option<String>> {
+    let kind = document.get("kind")?.as_str()?;
+    let version = document.get("apiVersion")?.as_str()?;
+    document.get("items")?.as_array()?;
+    let known = version == "v1" || API_VERSIONS.contains(&version);
+    let of = kind.strip_suffix("List").filter(|_| known)?;
+    Some(Some(of.to_owned()).filter(|of| !of.is_empty()))
 }
 
 /// Reads one document; `index` counts from 1 and is for messages.
@@ -110,6 +170,9 @@ pub fn resource(index: usize, document: Value) -> Result<Resource, DocumentError
     };
     let version = take("apiVersion")?;
     let kind = take("kind")?;
+    if version == argo::API_VERSION {
+        return argo::resource(index, &kind, body).map(Box::new).map(Resource::Argo);
+    }
     if version != API_VERSION {
         return Err(DocumentError::ApiVersion { index, version });
     }

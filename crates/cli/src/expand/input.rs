@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use model::application::Application;
+use model::argo;
 use model::cluster::{Cluster, ClusterMetadata, ClusterSpec};
 use model::document::{self, Resource};
 use model::problem::{Problem, Reason};
@@ -20,6 +21,8 @@ use serde_json::Value;
 pub(super) struct Input {
     pub(super) sets: Vec<ApplicationSet>,
     pub(super) applications: Vec<Application>,
+    pub(super) argo_sets: Vec<argo::ApplicationSet>,
+    pub(super) argo_applications: Vec<argo::Application>,
     pub(super) clusters: Vec<Cluster>,
     pub(super) problems: Vec<Problem>,
     /// The file in which a set or cluster was first met.
@@ -99,6 +102,18 @@ impl Input {
                     self.clusters.push(cluster);
                 }
             }
+            Resource::Argo(resource) => match *resource {
+                argo::Resource::Application(application) => {
+                    self.argo_applications.push(application)
+                }
+                argo::Resource::ApplicationSet(set) => {
+                    if self.is_first(file, key) {
+                        self.argo_sets.push(set);
+                    }
+                }
+                // Projects restrict where applications may go; they make none.
+                argo::Resource::Project(_) => {}
+            },
         }
     }
 

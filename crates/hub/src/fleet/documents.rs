@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use model::argo;
 use model::document::{self, DocumentError, Resource};
 use model::id::CommitId;
 use model::name::{ApplicationName, SetName};
@@ -37,10 +38,12 @@ pub enum Kind {
     ApplicationSet,
     Application,
     Cluster,
+    Project,
 }
 
 impl Kind {
-    pub const ALL: [Self; 3] = [Self::ApplicationSet, Self::Application, Self::Cluster];
+    pub const ALL: [Self; 4] =
+        [Self::ApplicationSet, Self::Application, Self::Cluster, Self::Project];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Kind {
             Self::ApplicationSet => "ApplicationSet",
             Self::Application => "Application",
             Self::Cluster => "Cluster",
+            Self::Project => "AppProject",
         }
     }
 
@@ -72,6 +76,11 @@ impl ResourceKey {
             Resource::ApplicationSet(_) => Kind::ApplicationSet,
             Resource::Application(_) => Kind::Application,
             Resource::Cluster(_) => Kind::Cluster,
+            Resource::Argo(resource) => match &**resource {
+                argo::Resource::ApplicationSet(_) => Kind::ApplicationSet,
+                argo::Resource::Application(_) => Kind::Application,
+                argo::Resource::Project(_) => Kind::Project,
+            },
         };
         Self { kind, name: resource.name().to_owned() }
     }
@@ -82,7 +91,7 @@ impl ResourceKey {
         match self.kind {
             Kind::ApplicationSet => SetName::new(&self.name).ok().map(Subject::Set),
             Kind::Application => ApplicationName::new(&self.name).ok().map(Subject::Application),
-            Kind::Cluster => None,
+            Kind::Cluster | Kind::Project => None,
         }
     }
 }

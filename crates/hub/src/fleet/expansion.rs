@@ -191,7 +191,7 @@ fn expanded(
                 }
                 by_hand.push((**application).clone());
             }
-            Resource::Cluster(_) => {}
+            Resource::Cluster(_) | Resource::Argo(_) => {}
         }
     }
     let clusters: Vec<_> = clusters.values().cloned().collect();
