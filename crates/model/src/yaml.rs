@@ -76,18 +76,22 @@ pub fn read(text: &[u8], limits: Limits) -> Result<Vec<Value>, YamlError> {
     if let Some(read) = json::read(text, limits) {
         return read;
     }
-    // The scanner refuses a tab between `:` and a word, which YAML and Kubernetes allow; it names
-    // the place, so the tab can be made a space there without touching any other tab.
+    repair_tabs(text, |text| parse(text, limits))
+}
+
+/// The scanner refuses a tab between `:` and a word, which YAML and Kubernetes allow; it names the
+/// place, so the tab can be made a space there without touching any other tab.
+fn repair_tabs<T>(text: &str, parse: impl Fn(&str) -> Result<T, Failure>) -> Result<T, YamlError> {
     let mut text = Cow::Borrowed(text);
     for _ in 0..MAX_TAB_REPAIRS {
-        match parse(&text, limits) {
+        match parse(&text) {
             Err(Failure::TabAfterColon { end, .. }) if text.as_bytes()[end - 1] == b'\t' => {
                 text.to_mut().replace_range(end - 1..end, " ");
             }
             other => return other.map_err(Failure::into_error),
         }
     }
-    parse(&text, limits).map_err(Failure::into_error)
+    parse(&text).map_err(Failure::into_error)
 }
 
 /// Why `parse` gave up.
@@ -131,9 +135,36 @@ impl Failure {
     }
 }
 
+/// Reads the first document as sigs.k8s.io/yaml reads it into a tree, its bad habits included: of a
+/// key that stands twice the last one counts, `<<` overrules the keys above it, what follows the
+/// first document is not looked at, and JSON is read as YAML. No document is null.
+///
+/// # Errors
+/// When the text is not YAML, or is over a limit.
+pub fn read_as_go(text: &[u8], bytes: usize) -> Result<Value, YamlError> {
+    let text = checked_text(text, bytes)?;
+    let limits = Limits { bytes, documents: 1 };
+    let read = repair_tabs(text, |text| parse_with(text, limits, Reading::AsGo))?;
+    Ok(read.into_iter().next().unwrap_or(Value::Null))
+}
+
 fn parse(text: &str, limits: Limits) -> Result<Vec<Value>, Failure> {
+    parse_with(text, limits, Reading::Safe)
+}
+
+/// What to do where readers disagree.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Reading {
+    /// Refuse the text.
+    #[default]
+    Safe,
+    /// Do as Go's library; only the first document is read.
+    AsGo,
+}
+
+fn parse_with(text: &str, limits: Limits, reading: Reading) -> Result<Vec<Value>, Failure> {
     let mut documents = Documents { done: Vec::new(), limit: limits.documents };
-    let mut builder = Builder::default();
+    let mut builder = Builder { reading, ..Builder::default() };
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|error| Failure::of_scan(&error, text))?;
@@ -141,7 +172,12 @@ fn parse(text: &str, limits: Limits) -> Result<Vec<Value>, Failure> {
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
             Event::DocumentStart(_) => builder.start_document(line),
-            Event::DocumentEnd => documents.push(builder.root.take(), builder.document_line)?,
+            Event::DocumentEnd => {
+                documents.push(builder.root.take(), builder.document_line)?;
+                if reading == Reading::AsGo {
+                    break;
+                }
+            }
             Event::Alias(id) => builder.alias(id, line)?,
             Event::Scalar(text, style, anchor, tag) => {
                 builder.scalar(text, style, anchor, tag.as_deref(), line)?;
@@ -225,6 +261,7 @@ enum Key {
 /// Puts the values of one document together.
 #[derive(Default)]
 struct Builder {
+    reading: Reading,
     open: Vec<(Open, usize)>,
     root: Option<Value>,
     document_line: usize,
@@ -343,10 +380,10 @@ impl Builder {
             Key::Merge => merged.is_some().then_some("<<"),
             Key::Named(name) => map.contains_key(name).then_some(name.as_str()),
         };
-        if let Some(name) = twice {
-            return Err(duplicate_key(name, line));
+        match twice {
+            Some(name) if self.reading == Reading::Safe => return Err(duplicate_key(name, line)),
+            _ => *key = Some(new),
         }
-        *key = Some(new);
         Ok(())
     }
 
@@ -357,6 +394,9 @@ impl Builder {
             Some((Open::Mapping { map, key, merged }, _)) => match key.take() {
                 Some(Key::Named(name)) => {
                     map.insert(name, value);
+                }
+                Some(Key::Merge) if self.reading == Reading::AsGo => {
+                    map.extend(parts_of_merge(value, line)?);
                 }
                 Some(Key::Merge) => *merged = Some(merge(value, map, line)?),
                 // Every value of a mapping follows its key.
@@ -399,12 +439,23 @@ impl Builder {
     }
 }
 
-/// The keys that `<<` brings: of a mapping, or of a list of mappings of which the first wins.
+/// The keys that `<<` brings, none of which may be written already.
 fn merge(
     value: Value,
     written: &Map<String, Value>,
     line: usize,
 ) -> Result<Map<String, Value>, YamlError> {
+    let merged = parts_of_merge(value, line)?;
+    // Helm and kubectl let the merge win here, kustomize the key: nobody should have to know.
+    if let Some(key) = merged.keys().find(|key| written.contains_key(*key)) {
+        let message = format!("`<<` brings the key {key:?} that stands above it; put `<<` first");
+        return Err(YamlError::at(line, message));
+    }
+    Ok(merged)
+}
+
+/// The keys of a mapping, or of a list of mappings of which the first wins.
+fn parts_of_merge(value: Value, line: usize) -> Result<Map<String, Value>, YamlError> {
     let parts = match value {
         Value::Array(parts) => parts,
         part => vec![part],
@@ -417,11 +468,6 @@ fn merge(
         for (key, value) in part {
             merged.entry(key).or_insert(value);
         }
-    }
-    // Helm and kubectl let the merge win here, kustomize the key: nobody should have to know.
-    if let Some(key) = merged.keys().find(|key| written.contains_key(*key)) {
-        let message = format!("`<<` brings the key {key:?} that stands above it; put `<<` first");
-        return Err(YamlError::at(line, message));
     }
     Ok(merged)
 }

@@ -2,8 +2,6 @@
 
 mod scalar;
 
-use model::yaml::Limits;
-
 use super::Function;
 use super::Param::{Any, String as Str};
 use crate::exec::Message;
@@ -30,8 +28,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-/// What a template may read: far more than any parameter file.
-const LIMITS: Limits = Limits::new(10 << 20, 1_000);
+/// The longest text that a template may read, in bytes: far more than any parameter file.
+const MAX_BYTES: usize = 10 << 20;
 
 fn mismatch(value: &Value, wanted: &str) -> Message {
     let found = match value {
@@ -48,8 +46,8 @@ fn mismatch(value: &Value, wanted: &str) -> Message {
 }
 
 fn read(bytes: &[u8]) -> Result<Value, Message> {
-    let documents = model::yaml::read(bytes, LIMITS).map_err(|error| error.to_string())?;
-    Ok(documents.first().map_or(Value::Nil, Value::from_json))
+    let document = model::yaml::read_as_go(bytes, MAX_BYTES).map_err(|error| error.to_string())?;
+    Ok(Value::from_json(&document))
 }
 
 /// Where a value stands: a block value begins on a new line in a map, on the same one in a list.
@@ -198,10 +196,8 @@ pub(super) fn resolves_to_other(text: &str) -> bool {
     }
     // What begins like a number may be one; only then the reader is asked.
     let number = text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
-    let documents =
-        if number { model::yaml::read(text.as_bytes(), LIMITS) } else { Ok(Vec::new()) };
-    let is_number =
-        documents.is_ok_and(|found| matches!(found.as_slice(), [only] if only.is_number()));
+    let is_number = number
+        && model::yaml::read_one(text.as_bytes(), MAX_BYTES).is_ok_and(|found| found.is_number());
     is_number || matches!(text.to_ascii_lowercase().trim_start_matches(['+', '-']), ".inf" | ".nan")
 }
 

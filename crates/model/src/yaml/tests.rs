@@ -260,3 +260,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn as_go_the_last_of_two_keys_counts_and_only_the_first_document() {
+    let read = |text: &str| super::read_as_go(text.as_bytes(), 1_000).unwrap();
+    assert_eq!(read("a: 1\nb: 2\na: 3\n"), serde_json::json!({"a": 3, "b": 2}));
+    assert_eq!(read("a: 1\n---\na: [\n"), serde_json::json!({"a": 1}));
+    assert_eq!(read("# nothing\n"), serde_json::Value::Null);
+    assert_eq!(read("---\n---\na: 1\n"), serde_json::Value::Null);
+    assert_eq!(
+        read("x: &x {a: 1, b: 1}\nz:\n  a: 2\n  <<: *x\n  b: 3\n")["z"],
+        serde_json::json!({"a": 1, "b": 3})
+    );
+}
