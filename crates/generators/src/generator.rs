@@ -110,6 +110,10 @@ impl Compiler {
             }
             spec::GeneratorKind::Git(git) => Kind::Git(git::Template::compile(git)?),
             spec::GeneratorKind::Matrix(matrix) => Kind::Matrix(self.children(matrix)?),
+            other => {
+                let kind = other.name();
+                return Err(Fault::failed(format!("{kind} is not evaluated by this version")));
+            }
         };
         let selector = spec.selector.as_ref();
         let selector = selector

@@ -41,9 +41,13 @@ fn collect(generator: &Generator, found: &mut BTreeSet<RepoReference>) {
                 found.insert(RepoReference { repo_url, revision });
             }
         }
-        GeneratorKind::Matrix(matrix) => {
-            matrix.generators.iter().for_each(|child| collect(child, found));
+        GeneratorKind::Branches(refs) | GeneratorKind::Tags(refs)
+            if !refs.repo_url.contains("{{") =>
+        {
+            found
+                .insert(RepoReference { repo_url: refs.repo_url.clone(), revision: String::new() });
         }
-        GeneratorKind::List(_) | GeneratorKind::Clusters(_) => {}
+        _ => {}
     }
+    generator.children().for_each(|child| collect(child, found));
 }

@@ -208,28 +208,22 @@ fn typed<T: DeserializeOwned>(
 /// A field that no application has is an error of the set, not of each of its elements. Values
 /// cannot be judged yet: a template may stand where a number will be.
 fn check_template(set: &ApplicationSet) -> Result<(), DocumentError> {
-    let tried: Result<Application, _> = serde_path_to_error::deserialize(&set.spec.template);
-    match tried {
-        Err(error) if error.inner().to_string().starts_with("unknown field") => {
-            Err(DocumentError::Field {
+    for (field, template) in set.spec.templates() {
+        let tried: Result<Application, _> = serde_path_to_error::deserialize(&template);
+        let Err(error) = tried else { continue };
+        if error.inner().to_string().starts_with("unknown field") {
+            return Err(DocumentError::Field {
                 kind: "ApplicationSet",
                 name: set.metadata.name.to_string(),
-                path: format!("spec.template.{}", error.path()),
+                path: format!("{field}.{}", error.path()),
                 message: with_hint(&error.inner().to_string()),
-            })
+            });
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 /// Adds "did you mean" to serde's message about an unknown field.
 fn with_hint(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    match (message.starts_with("unknown field"), quoted.next()) {
-        (true, Some(word)) => match suggest::nearest(word, quoted) {
-            Some(name) => format!("{message}; did you mean `{name}`?"),
-            None => message.to_owned(),
-        },
-        _ => message.to_owned(),
-    }
+    suggest::hinted(message)
 }

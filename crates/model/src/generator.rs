@@ -1,6 +1,13 @@
 //! Generators as they stand in an application set, before anything is evaluated.
 //!
-//! String fields may hold templates when the generator stands inside a matrix.
+//! String fields may hold templates when the generator stands inside a matrix, a join or a merge.
+
+mod combine;
+mod parse;
+mod provider;
+mod refs;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -8,7 +15,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::selector::LabelSelector;
-use crate::suggest;
+
+pub use combine::{
+    JoinGenerator, JoinKey, JoinKind, MatrixGenerator, MergeGenerator, MissingMergeKey,
+};
+pub use provider::{
+    CloneProtocol, ConfigMapName, DecisionsGenerator, PluginGenerator, PluginInput,
+    PullRequestFilter, PullRequestGenerator, ScmProviderGenerator,
+};
+pub use refs::RefsGenerator;
 
 /// One entry of `generators`: exactly one kind, and an optional selector over its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +32,10 @@ pub struct Generator {
     pub kind: GeneratorKind,
     /// Keeps the elements whose parameters, flattened to text, match.
     pub selector: Option<LabelSelector>,
+    /// Laid over the set's template for the elements of this generator; it stands inside the kind.
+    /// Maps are joined key by key, anything else here wins, `false`, `0`, `""` and null as well.
+    /// Only an entry of the set's own list has one.
+    pub template: Option<Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +43,32 @@ pub enum GeneratorKind {
     List(ListGenerator),
     Clusters(ClustersGenerator),
     Git(GitGenerator),
+    Branches(RefsGenerator),
+    Tags(RefsGenerator),
+    ScmProvider(Box<ScmProviderGenerator>),
+    PullRequest(Box<PullRequestGenerator>),
+    Plugin(PluginGenerator),
+    Decisions(DecisionsGenerator),
     Matrix(MatrixGenerator),
+    Join(Box<JoinGenerator>),
+    Merge(MergeGenerator),
 }
 
 /// The kinds this version knows, for error messages and `muster expand`.
-pub const KINDS: [&str; 4] = ["list", "clusters", "git", "matrix"];
+pub const KINDS: [&str; 12] = [
+    "list",
+    "clusters",
+    "git",
+    "branches",
+    "tags",
+    "scmProvider",
+    "pullRequest",
+    "plugin",
+    "clusterDecisionResource",
+    "matrix",
+    "join",
+    "merge",
+];
 
 /// Literal elements; each is one set of parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +90,9 @@ pub struct ClustersGenerator {
     /// Further parameters, each a template over the cluster's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
+    /// One element with the list `clusters` instead, also when no cluster is picked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flat_list: bool,
 }
 
 /// Directories or files of a Git repository at a revision; exactly one of the two lists is given.
@@ -81,65 +124,36 @@ pub struct GitPattern {
     pub exclude: bool,
 }
 
-/// Every combination of its children's elements; a child sees the parameters of those before it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MatrixGenerator {
-    pub generators: Vec<Generator>,
-}
-
-impl TryFrom<Map<String, Value>> for Generator {
-    type Error = String;
-
-    fn try_from(mut map: Map<String, Value>) -> Result<Self, String> {
-        let selector = match map.remove("selector") {
-            None => None,
-            Some(raw) => Some(parse("selector", raw)?),
-        };
-        let mut entries = map.into_iter();
-        let (Some((name, raw)), extra) = (entries.next(), entries.next()) else {
-            return Err(format!("a generator needs one kind: {}", KINDS.join(", ")));
-        };
-        if let Some((other, _)) = extra {
-            return Err(format!(
-                "a generator has exactly one kind, but this one has {name:?} and {other:?}; \
-                 write them as two entries"
-            ));
+impl GeneratorKind {
+    /// The kind, as it is written.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::List(_) => "list",
+            Self::Clusters(_) => "clusters",
+            Self::Git(_) => "git",
+            Self::Branches(_) => "branches",
+            Self::Tags(_) => "tags",
+            Self::ScmProvider(_) => "scmProvider",
+            Self::PullRequest(_) => "pullRequest",
+            Self::Plugin(_) => "plugin",
+            Self::Decisions(_) => "clusterDecisionResource",
+            Self::Matrix(_) => "matrix",
+            Self::Join(_) => "join",
+            Self::Merge(_) => "merge",
         }
-        let kind = match name.as_str() {
-            "list" => GeneratorKind::List(parse(&name, raw)?),
-            "clusters" => GeneratorKind::Clusters(parse(&name, raw)?),
-            "git" => GeneratorKind::Git(parse(&name, raw)?),
-            "matrix" => GeneratorKind::Matrix(parse(&name, raw)?),
-            _ => return Err(suggest::unknown("generator kind", &name, &KINDS)),
-        };
-        Ok(Self { kind, selector })
     }
 }
 
-/// Parses the inside of a generator, with the path of the field that is wrong in the message.
-fn parse<T: serde::de::DeserializeOwned>(name: &str, raw: Value) -> Result<T, String> {
-    serde_path_to_error::deserialize(raw).map_err(|error| {
-        let path = error.path().to_string();
-        let at = if path == "." { name.to_owned() } else { format!("{name}.{path}") };
-        format!("{at}: {}", error.inner())
-    })
-}
-
-impl From<Generator> for Map<String, Value> {
-    fn from(generator: Generator) -> Self {
-        let (name, value) = match generator.kind {
-            GeneratorKind::List(list) => ("list", serde_json::to_value(list)),
-            GeneratorKind::Clusters(clusters) => ("clusters", serde_json::to_value(clusters)),
-            GeneratorKind::Git(git) => ("git", serde_json::to_value(git)),
-            GeneratorKind::Matrix(matrix) => ("matrix", serde_json::to_value(matrix)),
+impl Generator {
+    /// The generators inside of this one.
+    pub fn children(&self) -> impl Iterator<Item = &Generator> {
+        let (many, pair) = match &self.kind {
+            GeneratorKind::Matrix(matrix) => (matrix.generators.as_slice(), None),
+            GeneratorKind::Merge(merge) => (merge.generators.as_slice(), None),
+            GeneratorKind::Join(join) => (&[][..], Some([&join.left, &join.right])),
+            _ => (&[][..], None),
         };
-        let mut map = Self::new();
-        map.insert(name.to_owned(), value.expect("generators are expressible in JSON"));
-        if let Some(selector) = generator.selector {
-            let value = serde_json::to_value(selector).expect("selectors are expressible in JSON");
-            map.insert("selector".to_owned(), value);
-        }
-        map
+        many.iter().chain(pair.into_iter().flatten())
     }
 }

@@ -20,6 +20,20 @@ pub fn unknown(what: &str, word: &str, known: &[&str]) -> String {
     format!("unknown {what} {word:?}; {hint}known: {}", known.join(", "))
 }
 
+/// Adds "did you mean" to the message of a parser about an unknown field.
+#[must_use]
+pub fn hinted(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let is_unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    match (is_unknown, quoted.next()) {
+        (true, Some(word)) => match nearest(word, quoted) {
+            Some(name) => format!("{message}; did you mean `{name}`?"),
+            None => message.to_owned(),
+        },
+        _ => message.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -241,7 +241,7 @@ fn an_unknown_generator_is_an_error_of_the_document() {
     let text = DESIGN.replace("- git:", "- gti:");
     let (_, errors) = document::read(text.as_bytes());
     let text: Vec<_> = errors.iter().map(ToString::to_string).collect();
-    expect![[r#"ApplicationSet checkout: spec.generators[0]: matrix.generators[1]: unknown generator kind "gti"; did you mean "git"? known: list, clusters, git, matrix"#]].assert_eq(&text.join("\n"));
+    expect![[r#"ApplicationSet checkout: spec.generators[0]: matrix.generators[1]: unknown generator kind "gti"; did you mean "git"? known: list, clusters, git, branches, tags, scmProvider, pullRequest, plugin, clusterDecisionResource, matrix, join, merge"#]].assert_eq(&text.join("\n"));
 }
 
 #[test]
