@@ -12,7 +12,7 @@ pub(crate) mod methods;
 mod numbers;
 mod paths;
 mod random;
-mod regex;
+pub mod regex;
 mod secrets;
 mod slug;
 mod strings;

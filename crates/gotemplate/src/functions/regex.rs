@@ -49,10 +49,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
 const MAX_PROGRAM: usize = 2 << 20;
 
 fn compile(call: &Call<'_>) -> Result<Regex, Message> {
-    let expression = call.text(0);
-    let refused =
-        |reason: String| Message::from(format!("error parsing regexp: `{expression}`: {reason}"));
-    let translated = syntax::translate(&expression).map_err(refused)?;
+    expression(&call.text(0)).map_err(Message::from)
+}
+
+/// An expression in Go's syntax, compiled.
+///
+/// # Errors
+/// What is wrong with it, with the expression.
+pub fn expression(source: &str) -> Result<Regex, String> {
+    let refused = |reason: String| format!("error parsing regexp: `{source}`: {reason}");
+    let translated = syntax::translate(source).map_err(refused)?;
     let built = RegexBuilder::new(&translated).size_limit(MAX_PROGRAM).nest_limit(100).build();
     built.map_err(|error| refused(error.to_string().lines().last().unwrap_or_default().to_owned()))
 }
