@@ -229,8 +229,13 @@ impl GeneratedApplication {
     }
 }
 
+/// The name by which problems know an application that a person wrote.
+pub(crate) fn written_element(name: &ApplicationName) -> String {
+    format!("Application {name}")
+}
+
 fn written_problem(written: &Written, reason: Reason, message: String) -> Problem {
-    let element = format!("Application {}", written.application.name());
+    let element = written_element(written.application.name());
     Problem { set: String::new(), element, reason, message }
 }
 

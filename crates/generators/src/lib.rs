@@ -51,7 +51,9 @@
 
 mod application;
 mod compat;
+mod dependencies;
 mod expand;
+mod explain;
 mod fleet;
 mod generator;
 mod parameters;
@@ -69,7 +71,9 @@ use model::provider::{Answer, Request};
 use model::tree::FileTree;
 use thiserror::Error;
 
+pub use dependencies::{Dependencies, Dependency, Record};
 pub use expand::{Expansion, GeneratedApplication, Sources, expand, missing};
+pub use explain::{Explanation, TemplateField, explain};
 pub use references::{RepoReference, references};
 pub use set::{Element, Generated, SetExpansion, Verdict, expand_set};
 
@@ -125,6 +129,8 @@ pub struct World<'a> {
     pub repositories: &'a dyn Repositories,
     pub providers: &'a dyn Providers,
     pub options: Options,
+    /// Where it is noted what is looked at; `None` when nobody wants to know.
+    pub record: Option<&'a Record>,
 }
 
 /// What a caller may choose.
@@ -170,6 +176,7 @@ impl<'a> World<'a> {
             repositories,
             providers: &NoProviders,
             options: Options::default(),
+            record: None,
         }
     }
 }

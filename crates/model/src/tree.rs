@@ -7,6 +7,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::canonical::Digest;
+
 /// The most components a path may have; deeper ones are hostile.
 const MAX_COMPONENTS: usize = 128;
 /// The longest path in bytes, as on Linux.
@@ -139,6 +141,14 @@ pub trait FileTree: Send + Sync {
 
     /// The entries of a directory, sorted by name.
     fn list(&self, path: &RepoPath) -> Result<Vec<TreeEntry>, TreeError>;
+
+    /// An identity of what `read` or `list` finds at a path, links followed: where two trees give
+    /// the same one, they give the same there. `None` when the tree has none that is cheaper than
+    /// looking, or when nothing is there.
+    fn digest(&self, path: &RepoPath) -> Option<Digest> {
+        let _ = path;
+        None
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gix::ObjectId;
 use gix::objs::tree::EntryKind as GitKind;
+use model::canonical::Digest;
 use model::tree::{EntryKind, FileTree, RepoPath, TreeEntry, TreeError};
 
 use crate::error::chain;
@@ -89,6 +90,11 @@ impl FileTree for GitTree {
             .collect();
         entries.sort();
         Ok(entries)
+    }
+
+    fn digest(&self, path: &RepoPath) -> Option<Digest> {
+        let id = self.path_digest(path).ok()?;
+        Some(Digest::of(id.as_bytes()))
     }
 }
 

@@ -31,6 +31,7 @@ impl Evaluator<'_> {
     ) -> Result<Vec<Base>, Fault> {
         let selector = clusters.selector.render(outer)?;
         let key = serde_json::to_value(&selector).expect("selectors are expressible in JSON");
+        self.world.note_clusters(&selector);
         self.once(generator, vec![Value::to_string(&key)], |evaluator, _| {
             let clusters = evaluator.fleet.clusters().ok_or_else(|| {
                 Fault::failed("clusters: it is not known here which clusters there are")
