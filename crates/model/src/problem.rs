@@ -35,6 +35,8 @@ pub enum Reason {
     GeneratorFailed,
     /// More elements than the cap allows.
     TooManyElements,
+    /// A template calls a function whose answer is another one each time.
+    Volatile,
 }
 
 impl fmt::Display for Reason {

@@ -1,0 +1,110 @@
+//! What a patch does, case by case, as Argo CD does it.
+
+use serde_json::{Value, json};
+
+use super::apply;
+
+fn document() -> Value {
+    json!({
+        "metadata": {"name": "a", "labels": {"l": "1"}, "finalizers": ["f1", "f2"]},
+        "spec": {
+            "project": "p",
+            "source": {
+                "repoURL": "r",
+                "helm": {"values": "x: 1\n", "valueFiles": ["v"], "valuesObject": {"a": 1, "b": {"c": 2}}},
+            },
+            "destination": {"server": "s", "namespace": "n"},
+            "syncPolicy": {"automated": {"prune": true}, "syncOptions": ["A=1"]},
+        },
+    })
+}
+
+#[track_caller]
+fn patched(patch: &str, change: impl FnOnce(&mut Value)) {
+    let mut want = document();
+    change(&mut want);
+    assert_eq!(apply(document(), patch).unwrap(), want, "of {patch}");
+}
+
+#[track_caller]
+fn refused(patch: &str, message: &str) {
+    let fault = apply(document(), patch).unwrap_err();
+    assert!(fault.message.contains(message), "{patch}: {}", fault.message);
+}
+
+#[test]
+fn nothing_changes_nothing() {
+    for patch in ["", "# only this\n", "null", "{}", "spec: {}", "nope: 1", "spec: {nope: {a: 1}}"]
+    {
+        patched(patch, |_| {});
+    }
+}
+
+#[test]
+fn maps_merge_and_lists_are_replaced() {
+    patched("metadata: {labels: {m: '2'}}", |want| want["metadata"]["labels"]["m"] = "2".into());
+    patched("spec: {syncPolicy: {syncOptions: [B=2]}}", |want| {
+        want["spec"]["syncPolicy"]["syncOptions"] = json!(["B=2"]);
+    });
+    patched("spec: {source: {helm: {values: z}}}", |want| {
+        want["spec"]["source"]["helm"]["values"] = "z".into();
+    });
+}
+
+#[test]
+fn finalizers_merge_those_of_the_patch_first() {
+    let finalizers = |list: Value| move |want: &mut Value| want["metadata"]["finalizers"] = list;
+    patched("metadata: {finalizers: [g]}", finalizers(json!(["g", "f1", "f2"])));
+    patched("metadata: {finalizers: [f2, g]}", finalizers(json!(["f1", "f2", "g"])));
+    patched("metadata: {finalizers: []}", finalizers(json!(["f1", "f2"])));
+    patched("metadata: {$deleteFromPrimitiveList/finalizers: [f1]}", finalizers(json!(["f2"])));
+    patched("metadata: {$setElementOrder/finalizers: [f2, f1]}", finalizers(json!(["f2", "f1"])));
+    patched("metadata: {finalizers: null}", |want| {
+        want["metadata"].as_object_mut().unwrap().remove("finalizers");
+    });
+}
+
+#[test]
+fn the_project_stays() {
+    patched("spec: {project: other}", |_| {});
+    patched("spec: null", |want| want["spec"] = json!({"project": "p"}));
+    patched("spec: {$patch: replace, source: {repoURL: q}}", |want| {
+        want["spec"] = json!({"project": "p", "source": {"repoURL": "q"}});
+    });
+}
+
+#[test]
+fn directives_on_maps() {
+    patched("spec: {destination: {$patch: replace, name: x}}", |want| {
+        want["spec"]["destination"] = json!({"name": "x"});
+    });
+    patched("spec: {destination: {$patch: delete}}", |want| {
+        want["spec"]["destination"] = json!({});
+    });
+    patched("spec: {destination: {$retainKeys: [name], name: x}}", |want| {
+        want["spec"]["destination"] = json!({"name": "x"});
+    });
+    refused("spec: {destination: {$retainKeys: [server], name: x}}", "$retainKeys");
+    refused("spec: {destination: {$patch: merge}}", "$patch");
+}
+
+#[test]
+fn values_objects_merge_at_their_top_only() {
+    patched("spec: {source: {helm: {valuesObject: {a: 2, d: {e: 1}}}}}", |want| {
+        want["spec"]["source"]["helm"]["valuesObject"] =
+            json!({"a": 2, "b": {"c": 2}, "d": {"e": 1}});
+    });
+    refused("spec: {source: {helm: {valuesObject: {b: {c: 3}}}}}", "within an untyped map");
+}
+
+#[test]
+fn types_count_and_letters_do_not() {
+    refused("metadata: {labels: {l: 5}}", "metadata.labels.l");
+    refused("spec: {revisionHistoryLimit: '3'}", "spec.revisionHistoryLimit");
+    refused("[a]", "a patch is a map");
+    refused("{spec: {}}", "is not JSON");
+    patched("spec: {revisionHistoryLimit: 3}", |want| {
+        want["spec"]["revisionHistoryLimit"] = 3.into();
+    });
+    patched("metadata: {Labels: {m: '2'}}", |want| want["metadata"]["labels"]["m"] = "2".into());
+}
