@@ -12,6 +12,7 @@ mod bench;
 mod codegen;
 mod conformance;
 mod demo;
+mod fuzz;
 mod kube_types;
 mod live;
 mod sim;
@@ -52,6 +53,8 @@ enum Command {
     Conformance(conformance::Arguments),
     /// Run a whole fleet in one process through faults that a seed decides
     Sim(sim::Arguments),
+    /// Search for input that breaks parsers and templates
+    Fuzz(fuzz::Arguments),
     /// Measure the figures of docs/benchmarks.md
     Bench(bench::Arguments),
     /// Become another program that dies with this one; see e2e::guard
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Fuzz(arguments) => fuzz::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Guard { program } => return e2e::guard::exec(&program),
     };

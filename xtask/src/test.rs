@@ -5,7 +5,7 @@
 
 use crate::conformance::{self, Against};
 use crate::stopwatch::Stopwatch;
-use crate::{codegen, sim, tidy, tools, workspace};
+use crate::{codegen, fuzz, sim, tidy, tools, workspace};
 use anyhow::{Context, Result, bail};
 use e2e::binaries::BIN_DIR_VARIABLE;
 use e2e::folder::E2E_DIR_VARIABLE;
@@ -46,6 +46,8 @@ enum Phase {
     Crates,
     /// What kube-sim does, against the answers of a real API server
     Sim,
+    /// A minute of search for each fuzz target
+    Fuzz,
     /// Fleets of 50 spokes through the faults of 20 seeds
     Fleet,
     /// The facts of an API server on a real control plane
@@ -54,7 +56,7 @@ enum Phase {
     E2e,
 }
 
-const ALL: [Phase; 11] = [
+const ALL: [Phase; 12] = [
     Phase::Fmt,
     Phase::Tidy,
     Phase::Codegen,
@@ -63,6 +65,7 @@ const ALL: [Phase; 11] = [
     Phase::Tools,
     Phase::Crates,
     Phase::Sim,
+    Phase::Fuzz,
     Phase::Fleet,
     Phase::Real,
     Phase::E2e,
@@ -82,6 +85,7 @@ impl Phase {
             Self::Tools => "tools",
             Self::Crates => "crates",
             Self::Sim => "sim",
+            Self::Fuzz => "fuzz",
             Self::Fleet => "fleet",
             Self::Real => "real",
             Self::E2e => "e2e",
@@ -114,6 +118,7 @@ impl Phase {
                 cargo(&["test", "--locked", "--workspace", "--exclude", "e2e"], &flags)
             }
             Self::Sim => conformance(Against::Sim),
+            Self::Fuzz => fuzz::test(),
             Self::Fleet => sim::test(),
             Self::Real => conformance(Against::Real),
             Self::E2e => {
