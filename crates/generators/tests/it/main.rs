@@ -5,4 +5,5 @@
 mod explain;
 mod golden;
 mod properties;
+mod samples;
 mod world;
