@@ -57,7 +57,6 @@ mod explain;
 mod fleet;
 mod generator;
 mod parameters;
-#[cfg_attr(not(test), expect(dead_code, reason = "the generators of both dialects come next"))]
 mod provider;
 mod references;
 mod set;

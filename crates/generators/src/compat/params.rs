@@ -70,6 +70,28 @@ impl Types {
         }
     }
 
+    pub(crate) fn is_plain(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether both are one, which generators make once for all of their rows.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(one), Some(two)) => Rc::ptr_eq(one, two),
+            _ => false,
+        }
+    }
+
+    /// Every special parameter with the keys that lead to it.
+    pub(crate) fn paths(&self) -> Vec<(Vec<String>, Kind)> {
+        let mut paths = Vec::new();
+        if let Some(root) = &self.0 {
+            root.paths(&mut Vec::new(), &mut paths);
+        }
+        paths
+    }
+
     /// What stands at a path, when it is special.
     pub(crate) fn kind(&self, path: &[&str]) -> Option<Kind> {
         let root = self.0.as_deref()?;
@@ -78,6 +100,15 @@ impl Types {
 }
 
 impl Node {
+    fn paths(&self, path: &mut Vec<String>, out: &mut Vec<(Vec<String>, Kind)>) {
+        out.extend(self.kind.map(|kind| (path.clone(), kind)));
+        for (key, child) in &self.children {
+            path.push(key.clone());
+            child.paths(path, out);
+            path.pop();
+        }
+    }
+
     fn add(&mut self, other: &Self) {
         self.kind = self.kind.or(other.kind);
         for (key, child) in &other.children {

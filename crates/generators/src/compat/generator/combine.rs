@@ -1,0 +1,163 @@
+//! How two sets of parameters become one: flat without `goTemplate`, and as Go's mergo library does
+//! it, with override, otherwise.
+
+use serde_json::{Map, Value};
+
+use super::Fault;
+use super::flat::texts;
+use crate::compat::params::{Kind, Params, Types};
+
+/// Both as text; a key that both have must have one text.
+pub(super) fn flat_product(left: &Params, right: &Params) -> Result<Params, Fault> {
+    let mut all = texts(left);
+    for (key, value) in texts(right) {
+        match all.get(&key) {
+            Some(known) if *known != value => {
+                return Err(Fault::failed(format!(
+                    "both children of the matrix give {key}, as {} and as {}; rename one, or use \
+                     pathParamPrefix",
+                    excerpt(known),
+                    excerpt(&value)
+                )));
+            }
+            Some(_) => {}
+            None => {
+                all.insert(key, value);
+            }
+        }
+    }
+    Ok(all.into())
+}
+
+/// Both as text; the second wins.
+pub(super) fn flat_overlay(base: &Params, over: &Params) -> Params {
+    let mut all = texts(base);
+    all.extend(texts(over));
+    all.into()
+}
+
+/// The first with the second over it: maps are joined at any depth, everything else is replaced,
+/// also by what is null or empty; only an empty map replaces nothing.
+pub(super) fn overlay(base: Params, over: &Params, types: &mut Unions) -> Result<Params, Fault> {
+    check_types(&base, over)?;
+    let joined = types.of(&base, over);
+    let mut map = base.into_map();
+    merge(&mut map, over);
+    Ok(Params::new(map, joined))
+}
+
+fn merge(into: &mut Map<String, Value>, over: &Map<String, Value>) {
+    for (key, value) in over {
+        match (into.get_mut(key), value) {
+            (Some(Value::Object(left)), Value::Object(right)) if !left.is_empty() => {
+                merge(left, right);
+            }
+            (Some(left), right) => *left = right.clone(),
+            (None, right) => {
+                into.insert(key.clone(), right.clone());
+            }
+        }
+    }
+}
+
+/// Go cannot put what may be anything into a map of texts: there the whole set panics.
+fn check_types(base: &Params, over: &Params) -> Result<(), Fault> {
+    for (path, kind) in base.types.paths() {
+        if kind != Kind::Strings || path.iter().any(|key| key == "*") {
+            continue;
+        }
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let is_typed = over.types.kind(&path) == Some(Kind::Strings);
+        let both = (at(base, &path), at(over, &path));
+        if let (Some(Value::Object(_)), Some(Value::Object(more))) = both
+            && !is_typed
+            && !more.is_empty()
+        {
+            let name = path.join(".");
+            return Err(Fault::failed(format!(
+                "{name} of one generator holds texts only, and {name} of the other may hold \
+                 anything (in Argo CD this panics: not assignable to type string); rename one of \
+                 them"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn at<'v>(map: &'v Map<String, Value>, path: &[&str]) -> Option<&'v Value> {
+    let (first, rest) = path.split_first()?;
+    rest.iter().try_fold(map.get(*first)?, |value, key| value.get(key))
+}
+
+/// The joined types of pairs, most of which come again with every row.
+#[derive(Default)]
+pub(super) struct Unions(Vec<(Types, Types, Types)>);
+
+impl Unions {
+    /// What is special in the result of an overlay.
+    fn of(&mut self, base: &Params, over: &Params) -> Types {
+        if base.types.is_plain() && over.types.is_plain() {
+            return Types::default();
+        }
+        if let Some(types) = meeting(base, over) {
+            return types;
+        }
+        let known = self
+            .0
+            .iter()
+            .find(|(one, two, _)| one.is_same(&base.types) && two.is_same(&over.types));
+        if let Some((_, _, joined)) = known {
+            return joined.clone();
+        }
+        let joined = base.types.union(&over.types);
+        if self.0.len() < 16 {
+            self.0.push((base.types.clone(), over.types.clone(), joined.clone()));
+        }
+        joined
+    }
+}
+
+/// The types where both sides have a value at a special place; none when they have not.
+fn meeting(base: &Params, over: &Params) -> Option<Types> {
+    let mut kept = Vec::new();
+    let mut meets = false;
+    for (path, kind) in base.types.paths() {
+        let (stays, met) = stays(base, over, &path);
+        meets |= met;
+        if stays {
+            kept.push((path, kind));
+        }
+    }
+    for (path, kind) in over.types.paths() {
+        // What was joined into a map that may hold anything is in a map that may hold anything.
+        let (base_stays, met) = stays(base, over, &path);
+        meets |= met;
+        if !(met && base_stays) {
+            kept.push((path, kind));
+        }
+    }
+    meets.then(|| {
+        let kinds: Vec<(Vec<&str>, Kind)> = kept
+            .iter()
+            .map(|(path, kind)| (path.iter().map(String::as_str).collect(), *kind))
+            .collect();
+        let kinds: Vec<(&[&str], Kind)> =
+            kinds.iter().map(|(path, kind)| (path.as_slice(), *kind)).collect();
+        Types::new(&kinds)
+    })
+}
+
+/// Whether the type of the first side stays at a path, and whether both have a value there.
+fn stays(base: &Params, over: &Params, path: &[String]) -> (bool, bool) {
+    let path: Vec<&str> = path.iter().map(String::as_str).take_while(|key| *key != "*").collect();
+    match (at(base, &path), at(over, &path)) {
+        (Some(Value::Object(left)), Some(Value::Object(_))) => (!left.is_empty(), true),
+        (Some(_), Some(_)) => (false, true),
+        (_, None) => (true, false),
+        (None, Some(_)) => (false, false),
+    }
+}
+
+fn excerpt(value: &Value) -> String {
+    value.as_str().unwrap_or_default().chars().take(60).collect()
+}

@@ -1,0 +1,1 @@
+//! Sets of generators with what they give.
