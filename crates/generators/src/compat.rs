@@ -46,6 +46,7 @@ fn expand_with(
     let common = Common::of_set(engine, &set.namespace, &set.spec);
     let mut templates = Templates::new(&common, &set.spec["template"]);
     let mut evaluator = Evaluator::new(world, engine);
+    evaluator.set = set.name.to_string();
     let entries = set.spec["generators"].as_array().map(Vec::as_slice).unwrap_or_default();
     for (index, entry) in entries.iter().enumerate() {
         match evaluator.evaluate(entry) {
