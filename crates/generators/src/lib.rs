@@ -61,6 +61,7 @@ mod provider;
 mod references;
 mod set;
 mod template;
+mod translate;
 
 use std::sync::Arc;
 
@@ -75,6 +76,7 @@ pub use expand::{Expansion, GeneratedApplication, Sources, expand, missing};
 pub use explain::{Explanation, TemplateField, explain};
 pub use references::{RepoReference, references};
 pub use set::{Element, Generated, SetExpansion, Verdict, expand_set};
+pub use translate::{Destinations, Translation, Untranslatable, address, translate};
 
 /// The most elements that one set may give, unless [`Options::max_elements`] says otherwise.
 pub const DEFAULT_MAX_ELEMENTS: usize = 50_000;

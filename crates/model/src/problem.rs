@@ -25,6 +25,8 @@ pub enum Reason {
     TemplateFailed,
     /// The template gave something that is not a valid application.
     InvalidApplication,
+    /// The document is right, and asks for what Muster does not do.
+    Unsupported,
     /// Two applications have one name.
     DuplicateName,
     /// The cluster is not known to the hub.
