@@ -126,7 +126,12 @@ impl ApplicationTemplate {
             .map_err(|_| Unrendered { name: self.name(scope), fault: self.explain(scope) })
     }
 
-    fn name(&self, scope: &Scope) -> Option<ApplicationName> {
+    /// The application of one element before anything is read from it.
+    pub(crate) fn tree(&self, scope: &Scope, budget: &mut Budget) -> Result<Value, Fault> {
+        self.root.render(scope, budget)
+    }
+
+    pub(crate) fn name(&self, scope: &Scope) -> Option<ApplicationName> {
         let name = self.name.as_ref()?.render(scope, &mut Budget::default()).ok()?;
         ApplicationName::new(name.as_str()?).ok()
     }
@@ -145,6 +150,15 @@ impl ApplicationTemplate {
         };
         Fault::new(Reason::InvalidApplication, message)
     }
+}
+
+/// The tree that a template gave as an application, with the field that is wrong in the message.
+pub(crate) fn application(tree: Value) -> Result<Application, Fault> {
+    let parsed: Result<Application, _> = serde_path_to_error::deserialize(tree);
+    parsed.map_err(|error| {
+        let message = field_message(&error.path().to_string(), &error.inner().to_string());
+        Fault::new(Reason::InvalidApplication, message)
+    })
 }
 
 fn field_message(path: &str, message: &str) -> String {

@@ -17,7 +17,7 @@ use model::provider::{Answer, Request};
 use model::selector::{LabelSelector, Labels};
 use model::tree::{FileTree, RepoPath, TreeEntry, TreeError};
 
-use crate::{Providers, RepoReference, Repositories, Unavailable, World};
+use crate::{Providers, Refs, RepoReference, Repositories, Unavailable, World};
 
 /// The most selectors that one set is remembered with. A set with more, which only templates in a
 /// matrix can make, is taken to depend on all clusters.
@@ -31,6 +31,8 @@ pub struct Dependencies {
     /// Also those of which no path was looked at: whether they can be read matters.
     pub(crate) trees: BTreeMap<RepoReference, BTreeMap<Look, Fingerprint>>,
     pub(crate) requests: BTreeSet<Request>,
+    /// The branches and tags of repositories by URL; `None` when they could not be read.
+    pub(crate) refs: BTreeMap<String, Option<Arc<Refs>>>,
 }
 
 /// The clusters that matter, by their labels. An evaluation that was shown no cluster at all
@@ -186,6 +188,12 @@ impl Repositories for Recorded<'_> {
         let record = self.record.clone();
         tree.map(|tree| Arc::new(RecordedTree { tree, reference, record }) as Arc<dyn FileTree>)
     }
+
+    fn refs(&self, repo_url: &str) -> Result<Arc<Refs>, Unavailable> {
+        let refs = self.world.repositories.refs(repo_url);
+        self.record.noted().refs.insert(repo_url.to_owned(), refs.as_ref().ok().cloned());
+        refs
+    }
 }
 
 impl Providers for Recorded<'_> {
@@ -280,11 +288,21 @@ pub enum Dependency {
         path: RepoPath,
     },
     Request(Request),
+    /// The branches and tags of a repository.
+    Refs(String),
     /// The objects that `clusterDecisionResource` reads.
     Decisions,
 }
 
 impl Dependencies {
+    /// Whether a repository has other branches or tags now, or they can be read now or no longer.
+    pub(crate) fn refs_differ(&self, repositories: &dyn Repositories) -> bool {
+        self.refs.iter().any(|(url, before)| {
+            let now = repositories.refs(url);
+            now.ok() != *before
+        })
+    }
+
     /// As a list for people.
     #[must_use]
     pub fn list(&self) -> Vec<Dependency> {
@@ -308,6 +326,7 @@ impl Dependencies {
             }));
         }
         list.extend(self.requests.iter().cloned().map(Dependency::Request));
+        list.extend(self.refs.keys().cloned().map(Dependency::Refs));
         list.extend(self.decisions.then_some(Dependency::Decisions));
         list
     }
@@ -331,6 +350,7 @@ impl fmt::Display for Dependency {
                 let text = serde_json::to_string(request).map_err(|_| fmt::Error)?;
                 write!(f, "the answer to {text}")
             }
+            Self::Refs(url) => write!(f, "the branches and tags of {url}"),
             Self::Decisions => f.write_str("decision objects"),
         }
     }

@@ -2,14 +2,22 @@
 //!
 //! A generator sees the parameters of those before it in its matrix and gives them on with its
 //! own added. One item that fails is an item with a fault; only what keeps a generator from
-//! seeing its input at all (its repository, its own fields, the cap) fails the generator.
+//! seeing its input at all (its repository, its own fields, the cap) fails the generator. What a
+//! service could not tell in full ends with an item that is a fault too: whoever combines items
+//! knows by it that there may be more.
 
 mod clusters;
+mod decisions;
 mod git;
 mod glob;
+mod join;
+mod kept;
 mod list;
 mod matrix;
+mod merge;
+mod refs;
 mod selector;
+mod services;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -17,6 +25,7 @@ use std::sync::Arc;
 
 use model::generator as spec;
 use model::problem::Reason;
+use model::provider::Request;
 use model::tree::FileTree;
 use serde_json::{Map, Value};
 
@@ -24,7 +33,10 @@ use crate::application::in_field;
 use crate::fleet::Fleet;
 use crate::parameters::{self, Parameters};
 use crate::template::{Budget, Scope, Text};
-use crate::{RepoReference, Unavailable, World};
+use crate::{Refs, RepoReference, Unavailable, World};
+
+/// The most bytes that the parameters of one element may have when a service or a plugin gave them.
+const MAX_ELEMENT_BYTES: usize = 1 << 20;
 
 /// Why an element or a generator gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,14 +55,38 @@ impl Fault {
     }
 
     fn too_many(what: &str, most: usize) -> Self {
+        Self::over_cap(&format!("{what} gives more than {} elements", grouped(most)), most)
+    }
+
+    /// `what` says who gives how many.
+    pub(crate) fn over_cap(what: &str, most: usize) -> Self {
         Self::new(
             Reason::TooManyElements,
             format!(
-                "{what} gives more than {most} elements; narrow it with a selector, or \
-                 divide the set"
+                "{what}; at most {} are allowed: narrow it with a selector, divide the set, or \
+                 raise safety.maxElements (up to {})",
+                grouped(most),
+                grouped(model::set::ElementLimit::MOST as usize),
             ),
         )
     }
+
+    fn at(self, place: &str) -> Self {
+        Self { message: format!("{place}: {}", self.message), ..self }
+    }
+}
+
+/// A number with commas between thousands.
+pub(crate) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// One set of parameters, with a name that people know it by.
@@ -67,6 +103,12 @@ struct Base {
     parameters: Result<Parameters, Fault>,
 }
 
+impl Base {
+    fn new(id: &str, parameters: Result<Parameters, Fault>) -> Self {
+        Self { id: id.into(), parameters }
+    }
+}
+
 /// The number of a generator and its fields, rendered: what its bases depend on.
 type Inputs = (usize, Vec<String>);
 
@@ -75,7 +117,7 @@ type Inputs = (usize, Vec<String>);
 pub(crate) struct Generator {
     /// Its number in the set: the key of what was evaluated before.
     node: usize,
-    /// Whether it stands in a matrix and may be evaluated many times.
+    /// Whether it stands in another generator and may be evaluated many times.
     nested: bool,
     kind: Kind,
     selector: Option<selector::Template>,
@@ -86,7 +128,14 @@ enum Kind {
     List(list::Template),
     Clusters(clusters::Template),
     Git(git::Template),
+    Refs(refs::Template),
+    Scm(services::Scm),
+    PullRequests(services::PullRequests),
+    Plugin(services::Plugin),
+    Decisions(decisions::Template),
     Matrix(Vec<Generator>),
+    Join(Box<join::Template>),
+    Merge(Box<merge::Template>),
 }
 
 /// Compiles the generators of a set; numbers them as it goes.
@@ -109,10 +158,32 @@ impl Compiler {
                 Kind::Clusters(clusters::Template::compile(clusters)?)
             }
             spec::GeneratorKind::Git(git) => Kind::Git(git::Template::compile(git)?),
-            spec::GeneratorKind::Matrix(matrix) => Kind::Matrix(self.children(matrix)?),
-            other => {
-                let kind = other.name();
-                return Err(Fault::failed(format!("{kind} is not evaluated by this version")));
+            spec::GeneratorKind::Branches(refs) => {
+                Kind::Refs(refs::Template::compile(refs, refs::RefKind::Branch)?)
+            }
+            spec::GeneratorKind::Tags(refs) => {
+                Kind::Refs(refs::Template::compile(refs, refs::RefKind::Tag)?)
+            }
+            spec::GeneratorKind::ScmProvider(scm) => Kind::Scm(services::Scm::compile(scm)?),
+            spec::GeneratorKind::PullRequest(requests) => {
+                Kind::PullRequests(services::PullRequests::compile(requests)?)
+            }
+            spec::GeneratorKind::Plugin(plugin) => Kind::Plugin(services::Plugin::compile(plugin)?),
+            spec::GeneratorKind::Decisions(decisions) => {
+                Kind::Decisions(decisions::Template::compile(decisions)?)
+            }
+            spec::GeneratorKind::Matrix(matrix) => {
+                if matrix.generators.is_empty() {
+                    let rule = "matrix.generators is empty; a matrix needs one at least";
+                    return Err(Fault::failed(rule));
+                }
+                Kind::Matrix(self.children("matrix", &matrix.generators)?)
+            }
+            spec::GeneratorKind::Join(join) => {
+                Kind::Join(Box::new(join::Template::compile(join, self)?))
+            }
+            spec::GeneratorKind::Merge(merge) => {
+                Kind::Merge(Box::new(merge::Template::compile(merge, self)?))
             }
         };
         let selector = spec.selector.as_ref();
@@ -122,15 +193,13 @@ impl Compiler {
         Ok(Generator { node, nested, kind, selector })
     }
 
-    fn children(&mut self, matrix: &spec::MatrixGenerator) -> Result<Vec<Generator>, Fault> {
-        if matrix.generators.is_empty() {
-            return Err(Fault::failed("matrix.generators is empty; a matrix needs one at least"));
-        }
-        let compiled = matrix.generators.iter().enumerate().map(|(index, child)| {
-            let at = |fault: Fault| Fault {
-                message: format!("matrix.generators[{index}]: {}", fault.message),
-                ..fault
-            };
+    fn children(
+        &mut self,
+        kind: &str,
+        children: &[spec::Generator],
+    ) -> Result<Vec<Generator>, Fault> {
+        let compiled = children.iter().enumerate().map(|(index, child)| {
+            let at = |fault: Fault| fault.at(&format!("{kind}.generators[{index}]"));
             self.generator(child, true).map_err(at)
         });
         compiled.collect()
@@ -144,7 +213,28 @@ impl Generator {
             Kind::List(_) => "list",
             Kind::Clusters(_) => "clusters",
             Kind::Git(_) => "git",
+            Kind::Refs(refs) => refs.label(),
+            Kind::Scm(_) => services::SCM,
+            Kind::PullRequests(_) => services::PULL_REQUESTS,
+            Kind::Plugin(_) => services::PLUGIN,
+            Kind::Decisions(_) => decisions::LABEL,
             Kind::Matrix(_) => "matrix",
+            Kind::Join(_) => "join",
+            Kind::Merge(_) => "merge",
+        }
+    }
+
+    /// What is added to the parameters of each of its items.
+    fn values(&self) -> Option<&Values> {
+        match &self.kind {
+            Kind::Clusters(clusters) => clusters.item_values(),
+            Kind::Git(git) => Some(&git.values),
+            Kind::Refs(refs) => Some(&refs.values),
+            Kind::Scm(scm) => Some(&scm.values),
+            Kind::PullRequests(requests) => Some(&requests.values),
+            Kind::Plugin(plugin) => Some(&plugin.values),
+            Kind::Decisions(decisions) => Some(&decisions.values),
+            Kind::List(_) | Kind::Matrix(_) | Kind::Join(_) | Kind::Merge(_) => None,
         }
     }
 }
@@ -153,24 +243,54 @@ impl Generator {
 pub(crate) struct Evaluator<'a> {
     fleet: &'a Fleet<'a>,
     world: &'a World<'a>,
+    /// The name of the set.
+    set: &'a str,
     trees: BTreeMap<RepoReference, Result<Arc<dyn FileTree>, Unavailable>>,
+    refs: BTreeMap<String, Result<Arc<Refs>, Unavailable>>,
+    requests: BTreeSet<Request>,
     bases: HashMap<Inputs, Rc<Result<Vec<Base>, Fault>>>,
+    most: usize,
+}
+
+/// What an evaluation wanted from outside.
+pub(crate) struct Wanted {
+    /// The repositories that were asked for and could not be read.
+    pub(crate) missing: BTreeSet<RepoReference>,
+    pub(crate) requests: BTreeSet<Request>,
 }
 
 impl<'a> Evaluator<'a> {
-    pub(crate) fn new(fleet: &'a Fleet<'a>, world: &'a World<'a>) -> Self {
-        Self { fleet, world, trees: BTreeMap::new(), bases: HashMap::new() }
+    /// `most` is the number of elements that the set may give.
+    pub(crate) fn new(
+        set: &'a str,
+        fleet: &'a Fleet<'a>,
+        world: &'a World<'a>,
+        most: usize,
+    ) -> Self {
+        Self {
+            fleet,
+            world,
+            set,
+            trees: BTreeMap::new(),
+            refs: BTreeMap::new(),
+            requests: BTreeSet::new(),
+            bases: HashMap::new(),
+            most,
+        }
     }
 
-    /// The repositories that were asked for and could not be read.
-    pub(crate) fn missing(self) -> BTreeSet<RepoReference> {
-        let missing = self.trees.into_iter().filter(|(_, tree)| tree.is_err());
-        missing.map(|(reference, _)| reference).collect()
+    pub(crate) fn wanted(self) -> Wanted {
+        let trees = self.trees.into_iter().filter(|(_, tree)| tree.is_err());
+        let refs = self.refs.into_iter().filter(|(_, refs)| refs.is_err());
+        // A repository that can be read at its default branch has branches and tags as well.
+        let refs = refs.map(|(repo_url, _)| RepoReference { repo_url, revision: String::new() });
+        let missing = trees.map(|(reference, _)| reference).chain(refs).collect();
+        Wanted { missing, requests: self.requests }
     }
 
     /// The most elements that this set may give.
     fn most(&self) -> usize {
-        self.world.options.max_elements
+        self.most
     }
 
     /// The items of a generator that stands at the top of a set.
@@ -184,19 +304,19 @@ impl<'a> Evaluator<'a> {
         outer_id: &str,
         outer: &Scope,
     ) -> Result<Vec<Item>, Fault> {
-        let mut items = match &generator.kind {
+        let selector = rendered(generator.selector.as_ref(), outer)?;
+        let selector = selector.as_ref();
+        match &generator.kind {
             Kind::Matrix(children) => {
-                let selector = rendered(generator.selector.as_ref(), outer)?;
-                return matrix::product(self, children, selector.as_ref(), outer_id, outer);
+                return matrix::product(self, children, selector, outer_id, outer);
             }
-            _ => self.terminal(generator, outer_id, outer)?,
-        };
-        if let Some(selector) = rendered(generator.selector.as_ref(), outer)? {
-            items.retain(|item| match &item.outcome {
-                Ok(scope) => selector.matches(&parameters::flatten(scope.map())),
-                // Whether it would match is not known, so it is kept and held.
-                Err(_) => true,
-            });
+            Kind::Join(join) => return join.pairs(self, selector, outer_id, outer),
+            Kind::Merge(merge) => return merge.overlay(self, selector, outer_id, outer),
+            _ => {}
+        }
+        let mut items = self.terminal(generator, outer_id, outer)?;
+        if let Some(selector) = selector {
+            items.retain(|item| kept::is_picked(item, Some(selector)));
         }
         if items.len() > self.most() {
             return Err(Fault::too_many(generator.label(), self.most()));
@@ -204,21 +324,25 @@ impl<'a> Evaluator<'a> {
         Ok(items)
     }
 
-    /// The items of a generator that is not a matrix: its own parameters with those around it.
+    /// The items of a generator that has no children: its own parameters with those around it.
     fn terminal(
         &mut self,
         generator: &Generator,
         outer_id: &str,
         outer: &Scope,
     ) -> Result<Vec<Item>, Fault> {
-        let (bases, values) = match &generator.kind {
-            Kind::List(list) => (self.list(list, generator, outer)?, None),
-            Kind::Clusters(clusters) => {
-                (self.clusters(clusters, generator, outer)?, Some(&clusters.values))
-            }
-            Kind::Git(git) => (self.git(git, generator, outer)?, Some(&git.values)),
-            Kind::Matrix(_) => return Err(Fault::failed("a matrix is not a terminal generator")),
+        let bases = match &generator.kind {
+            Kind::List(list) => self.list(list, generator, outer)?,
+            Kind::Clusters(clusters) => self.clusters(clusters, generator, outer)?,
+            Kind::Git(git) => self.git(git, generator, outer)?,
+            Kind::Refs(refs) => self.refs(refs, generator, outer)?,
+            Kind::Scm(scm) => self.scm(scm, generator, outer)?,
+            Kind::PullRequests(requests) => self.pull_requests(requests, generator, outer)?,
+            Kind::Plugin(plugin) => self.plugin(plugin, generator, outer)?,
+            Kind::Decisions(decisions) => self.decisions(decisions, generator, outer)?,
+            Kind::Matrix(_) | Kind::Join(_) | Kind::Merge(_) => Vec::new(),
         };
+        let values = generator.values();
         let item = |base: Base| {
             let parameters = base.parameters.and_then(|own| joined(outer, outer_id, &base.id, own));
             let outcome = match values {
@@ -258,6 +382,12 @@ impl<'a> Evaluator<'a> {
     }
 }
 
+/// The id of an item without that of the items around it.
+fn own_id<'a>(id: &'a str, outer: &str) -> &'a str {
+    let rest = id.strip_prefix(outer).filter(|_| !outer.is_empty());
+    rest.and_then(|rest| rest.strip_prefix(" × ")).unwrap_or(id)
+}
+
 fn rendered(
     selector: Option<&selector::Template>,
     outer: &Scope,
@@ -291,13 +421,7 @@ fn with_values(parameters: Parameters, values: &Values) -> Result<Scope, Fault> 
     if values.0.is_empty() {
         return Ok(scope);
     }
-    let mut budget = Budget::default();
-    let mut rendered = Parameters::new();
-    for (name, text) in &values.0 {
-        let value = text.render(&scope, &mut budget);
-        let value = value.map_err(|error| in_field(&format!("values.{name}"), &error))?;
-        rendered.insert(name.clone(), value);
-    }
+    let rendered = values.render(&scope)?;
     let mut parameters = scope.into_map();
     let more = Parameters::from_iter([("values".to_owned(), Value::Object(rendered))]);
     parameters::merge(&mut parameters, more).map_err(|conflict| {
@@ -317,6 +441,21 @@ impl Values {
             Ok((name.clone(), field_text(&format!("{generator}.values.{name}"), source)?))
         };
         values.iter().map(compile).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn render(&self, scope: &Scope) -> Result<Parameters, Fault> {
+        let mut budget = Budget::default();
+        let mut rendered = Parameters::new();
+        for (name, text) in &self.0 {
+            let value = text.render(scope, &mut budget);
+            let value = value.map_err(|error| in_field(&format!("values.{name}"), &error))?;
+            rendered.insert(name.clone(), value);
+        }
+        Ok(rendered)
     }
 }
 

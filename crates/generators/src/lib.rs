@@ -57,12 +57,14 @@ mod explain;
 mod fleet;
 mod generator;
 mod parameters;
+mod patch;
 mod provider;
 mod references;
 mod set;
 mod template;
 mod translate;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::argo::{ClusterSecret, Decisions};
@@ -90,6 +92,24 @@ pub trait Repositories {
     /// # Errors
     /// When the caller does not have it, or could not read it.
     fn tree(&self, repo_url: &str, revision: &str) -> Result<Arc<dyn FileTree>, Unavailable>;
+
+    /// The branches and tags that a repository has; the same ones within one expansion.
+    ///
+    /// # Errors
+    /// When the caller does not have them, or could not read all of them: a list that is only a part
+    /// of it would look as if the rest were gone.
+    fn refs(&self, repo_url: &str) -> Result<Arc<Refs>, Unavailable> {
+        let message = format!("branches and tags of {repo_url} are not known here");
+        Err(Unavailable { message })
+    }
+}
+
+/// The branches and tags of a repository: the commit of each, by its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refs {
+    pub branches: BTreeMap<String, String>,
+    /// An annotated tag stands for the commit that it names.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// The services of the world, as the caller has asked them.

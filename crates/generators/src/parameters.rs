@@ -30,6 +30,24 @@ pub(crate) fn lookup<'a>(parameters: &'a Parameters, path: &[String]) -> Option<
     })
 }
 
+/// The value as a key: numbers that are equal are one, `1.0` and `1`.
+pub(crate) fn comparable(value: Value) -> Value {
+    // Beyond 2^53 a float stands for more than one whole number.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) if number.is_f64() => match number.as_f64() {
+            #[expect(clippy::cast_possible_truncation, reason = "it is whole and small enough")]
+            Some(float) if float.fract() == 0.0 && float.abs() <= EXACT => (float as i64).into(),
+            _ => Value::Number(number),
+        },
+        Value::Array(items) => items.into_iter().map(comparable).collect(),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(key, value)| (key, comparable(value))).collect())
+        }
+        other => other,
+    }
+}
+
 /// The value as text sees it: the `path` map of a git generator stands for its own `path`.
 pub(crate) fn plain(value: &Value) -> &Value {
     match value {

@@ -3,4 +3,5 @@
 
 pub(crate) mod filter;
 pub(crate) mod parameters;
+pub(crate) mod plural;
 pub(crate) mod slug;

@@ -5,16 +5,21 @@ use std::sync::Arc;
 
 use model::application::Application;
 use model::argo;
+use model::generator::Generator as Spec;
 use model::name::{ApplicationName, SetName};
 use model::problem::{Problem, Reason};
 use model::provider::Request;
-use model::set::ApplicationSet;
+use model::set::{ApplicationSet, overlaid};
 use serde_json::{Map, Value};
 
 use crate::application::ApplicationTemplate;
 use crate::fleet::Fleet;
-use crate::generator::{Compiler, Evaluator, Fault, Generator, Item};
+use crate::generator::{Compiler, Evaluator, Fault, Generator, Item, Wanted, grouped};
+use crate::patch::Patches;
 use crate::{RepoReference, World};
+
+/// The generators whose elements are counted one by one when they are too many together.
+const MAX_COUNTS_SHOWN: usize = 8;
 
 /// What a set gives: an element for each parameter set, each with its own verdict.
 #[derive(Debug, Clone)]
@@ -109,13 +114,23 @@ pub(crate) fn expand_in(
     world: &World<'_>,
 ) -> SetExpansion {
     let mut expansion = SetExpansion::new(&set.metadata.name);
-    match ApplicationTemplate::compile(&set.spec.template) {
-        Ok(template) => expand_generators(&mut expansion, set, &template, fleet, world),
-        Err(faults) => {
-            for Fault { reason, message } in faults {
-                let message = format!("spec.template.{message}");
-                expansion.incomplete("", Fault::new(reason, message));
-            }
+    let prefixed = |prefix: &str, faults: Vec<Fault>| -> Vec<Fault> {
+        faults
+            .into_iter()
+            .map(|Fault { reason, message }| Fault::new(reason, format!("{prefix}{message}")))
+            .collect()
+    };
+    let template = ApplicationTemplate::compile(&set.spec.template)
+        .map_err(|faults| prefixed("spec.template.", faults));
+    let patches =
+        Patches::compile(&set.spec.template_patch).map_err(|faults| prefixed("spec.", faults));
+    match (template, patches) {
+        (Ok(template), Ok(patches)) => {
+            Expander { set, fleet, world, template, patches }.expand(&mut expansion);
+        }
+        (template, patches) => {
+            let faults = [template.err(), patches.err()].into_iter().flatten().flatten();
+            faults.for_each(|fault| expansion.incomplete("", fault));
         }
     }
     expansion.number_repeated_ids();
@@ -123,30 +138,67 @@ pub(crate) fn expand_in(
     expansion
 }
 
-fn expand_generators(
-    expansion: &mut SetExpansion,
-    set: &ApplicationSet,
-    template: &ApplicationTemplate,
-    fleet: &Fleet<'_>,
-    world: &World<'_>,
-) {
-    let mut evaluator = Evaluator::new(fleet, world);
-    let mut compiler = Compiler::default();
-    for (index, spec) in set.spec.generators.iter().enumerate() {
-        let items = compiler.compile(spec).and_then(|generator: Generator| {
-            let items = evaluator.evaluate(&generator);
-            items.map_err(|fault| in_generator(generator.label(), fault))
-        });
-        match items {
-            Ok(items) => {
-                let elements = items.into_iter().map(|item| element(item, index, template, fleet));
-                elements.for_each(|(element, fault)| expansion.add(element, fault));
+/// One set with what is compiled of it.
+struct Expander<'a> {
+    set: &'a ApplicationSet,
+    fleet: &'a Fleet<'a>,
+    world: &'a World<'a>,
+    template: ApplicationTemplate,
+    patches: Patches,
+}
+
+impl Expander<'_> {
+    fn expand(&self, expansion: &mut SetExpansion) {
+        let Self { set, fleet, world, .. } = self;
+        let limit = set.spec.safety.max_elements;
+        let most = limit.map_or(world.options.max_elements, |limit| limit.get());
+        let mut evaluator = Evaluator::new(set.metadata.name.as_str(), fleet, world, most);
+        let mut compiler = Compiler::default();
+        let mut counts = Vec::new();
+        for (index, spec) in set.spec.generators.iter().enumerate() {
+            let over = match self.template_of(spec) {
+                Ok(over) => over,
+                Err(faults) => {
+                    let place = format!("generators[{index}]");
+                    faults.into_iter().for_each(|fault| expansion.incomplete(&place, fault));
+                    continue;
+                }
+            };
+            let template = over.as_ref().unwrap_or(&self.template);
+            let items = compiler.compile(spec).and_then(|generator: Generator| {
+                let items = evaluator.evaluate(&generator);
+                items.map_err(|fault| in_generator(generator.label(), fault))
+            });
+            match items {
+                Ok(items) => {
+                    counts.push(items.len());
+                    // What goes over the cap is counted and not kept.
+                    if counts.iter().sum::<usize>() <= most {
+                        for item in items {
+                            let (element, fault) = self.element(item, index, template);
+                            expansion.add(element, fault);
+                        }
+                    }
+                }
+                Err(fault) => expansion.incomplete(&format!("generators[{index}]"), fault),
             }
-            Err(fault) => expansion.incomplete(&format!("generators[{index}]"), fault),
         }
+        let Wanted { missing, requests } = evaluator.wanted();
+        expansion.missing = missing;
+        expansion.requests = requests;
+        expansion.cap_counts(&counts, most);
     }
-    expansion.missing = evaluator.missing();
-    expansion.cap(world.options.max_elements);
+
+    /// The set's template with the generator's own laid over it.
+    fn template_of(&self, spec: &Spec) -> Result<Option<ApplicationTemplate>, Vec<Fault>> {
+        let Some(over) = &spec.template else { return Ok(None) };
+        let template = overlaid(&self.set.spec.template, over);
+        let place = format!("{}.template.", spec.kind.name());
+        ApplicationTemplate::compile(&template).map(Some).map_err(|faults| {
+            let at = |Fault { reason, message }| Fault::new(reason, format!("{place}{message}"));
+            faults.into_iter().map(at).collect()
+        })
+    }
 }
 
 /// Repeats the kind only where the message does not begin with it.
@@ -157,33 +209,35 @@ fn in_generator(label: &str, fault: Fault) -> Fault {
     Fault { message: format!("{label}: {}", fault.message), ..fault }
 }
 
-fn element(
-    item: Item,
-    generator: usize,
-    template: &ApplicationTemplate,
-    fleet: &Fleet<'_>,
-) -> (Element, Option<Fault>) {
-    let Item { id, outcome } = item;
-    let held = |name, fault: &Fault| Verdict::Held { name, reason: fault.message.clone() };
-    let scope = match outcome {
-        Ok(scope) => scope,
-        Err(fault) => {
-            let verdict = held(None, &fault);
-            return (Element { id, generator, verdict, parameters: Map::new() }, Some(fault));
-        }
-    };
-    let (verdict, fault) = match template.render(&scope) {
-        Ok(application) if fleet.accepts(&application.spec.destination.cluster) => {
-            (Verdict::Ok(Generated::Native(Arc::new(application))), None)
-        }
-        Ok(application) => {
-            let message = fleet.refusal(&application.spec.destination.cluster);
-            let fault = Fault::new(Reason::UnknownCluster, message);
-            (held(Some(application.metadata.name), &fault), Some(fault))
-        }
-        Err(unrendered) => (held(unrendered.name, &unrendered.fault), Some(unrendered.fault)),
-    };
-    (Element { id, generator, verdict, parameters: scope.into_map() }, fault)
+impl Expander<'_> {
+    fn element(
+        &self,
+        item: Item,
+        generator: usize,
+        template: &ApplicationTemplate,
+    ) -> (Element, Option<Fault>) {
+        let Item { id, outcome } = item;
+        let held = |name, fault: &Fault| Verdict::Held { name, reason: fault.message.clone() };
+        let scope = match outcome {
+            Ok(scope) => scope,
+            Err(fault) => {
+                let verdict = held(None, &fault);
+                return (Element { id, generator, verdict, parameters: Map::new() }, Some(fault));
+            }
+        };
+        let (verdict, fault) = match self.patches.render(template, &scope) {
+            Ok(application) if self.fleet.accepts(&application.spec.destination.cluster) => {
+                (Verdict::Ok(Generated::Native(Arc::new(application))), None)
+            }
+            Ok(application) => {
+                let message = self.fleet.refusal(&application.spec.destination.cluster);
+                let fault = Fault::new(Reason::UnknownCluster, message);
+                (held(Some(application.metadata.name), &fault), Some(fault))
+            }
+            Err(unrendered) => (held(unrendered.name, &unrendered.fault), Some(unrendered.fault)),
+        };
+        (Element { id, generator, verdict, parameters: scope.into_map() }, fault)
+    }
 }
 
 impl SetExpansion {
@@ -198,18 +252,27 @@ impl SetExpansion {
         }
     }
 
-    /// Some elements are as good as others, so of too many none is taken: the last good ones stay.
     pub(crate) fn cap(&mut self, most: usize) {
-        let count = self.elements.len();
-        if count > most {
-            self.elements.clear();
-            self.problems.clear();
-            let message = format!(
-                "the set gives {count} elements; at most {most} are allowed: narrow its \
-                 generators, or divide it"
-            );
-            self.incomplete("", Fault::new(Reason::TooManyElements, message));
+        self.cap_counts(&[self.elements.len()], most);
+    }
+
+    /// Some elements are as good as others, so of too many none is taken: the last good ones stay.
+    /// `counts` are the elements of each generator.
+    pub(crate) fn cap_counts(&mut self, counts: &[usize], most: usize) {
+        let count = counts.iter().sum::<usize>();
+        if count <= most {
+            return;
         }
+        self.elements.clear();
+        self.problems.clear();
+        let what = match counts.len() {
+            2..=MAX_COUNTS_SHOWN => {
+                let counts: Vec<String> = counts.iter().map(|count| grouped(*count)).collect();
+                format!("the set gives {} = {} elements", counts.join(" + "), grouped(count))
+            }
+            _ => format!("the set gives {} elements", grouped(count)),
+        };
+        self.incomplete("", Fault::over_cap(&what, most));
     }
 
     pub(crate) fn add(&mut self, element: Element, fault: Option<Fault>) {

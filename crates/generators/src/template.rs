@@ -26,7 +26,8 @@ use thiserror::Error;
 use crate::parameters;
 use output::BoundedOutput;
 
-pub(crate) use functions::normalize;
+pub(crate) use compare::lenient_version;
+pub(crate) use functions::{normalize, regex_reason};
 pub(crate) use output::Budget;
 
 /// The names an error lists; more would hide the message.

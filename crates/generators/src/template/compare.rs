@@ -136,7 +136,7 @@ pub(super) fn semver_compare(arguments: &[Argument<'_>]) -> Outcome {
 }
 
 /// A version with an optional `v` before it; `1` and `1.30` are `1.0.0` and `1.30.0`.
-fn lenient_version(text: &str) -> Result<Version, semver::Error> {
+pub(crate) fn lenient_version(text: &str) -> Result<Version, semver::Error> {
     let text = text.trim();
     let text = text.strip_prefix('v').unwrap_or(text);
     let end = text.find(['-', '+']).unwrap_or(text.len());

@@ -127,20 +127,20 @@ pub(super) fn replace(arguments: &[Argument<'_>]) -> Outcome {
     done(replaced)
 }
 
+/// Why an expression is none. The lines before the last draw the place; the last one says what it is.
+pub(crate) fn regex_reason(error: &regex::Error) -> String {
+    let reason = error.to_string();
+    reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
 /// Linear in the length of the text whatever the pattern; `$1` and `${name}` are its groups.
 pub(super) fn regex_replace(arguments: &[Argument<'_>]) -> Outcome {
     let (text, pattern, to) =
         (text_of(arguments, 0)?, text_of(arguments, 1)?, text_of(arguments, 2)?);
-    let regex = RegexBuilder::new(&pattern)
-        .size_limit(MAX_REGEX_BYTES)
-        .nest_limit(50)
-        .build()
-        .map_err(|error| {
-            // The lines before draw the place; the last one says what it is.
-            let reason = error.to_string();
-            let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            format!("{pattern:?} is not a regular expression: {reason}")
-        })?;
+    let regex =
+        RegexBuilder::new(&pattern).size_limit(MAX_REGEX_BYTES).nest_limit(50).build().map_err(
+            |error| format!("{pattern:?} is not a regular expression: {}", regex_reason(&error)),
+        )?;
     let (mut replaced, mut end) = (String::with_capacity(text.len()), 0);
     for captures in regex.captures_iter(&text) {
         let whole = captures.get(0).expect("group 0 is the match");

@@ -557,7 +557,7 @@ fn the_cap_takes_nothing() {
         &set(&matrix, "{{ax}}-{{ay}}", "eu-1", "."),
         &capped(fleet()),
         &expect![[r#"
-            ! set, generators[0]: TooManyElements: matrix gives more than 10000 elements; narrow it with a selector, or divide the set
+            ! set, generators[0]: TooManyElements: matrix gives 101 × 101 = 10,201 elements; at most 10,000 are allowed: narrow it with a selector, divide the set, or raise safety.maxElements (up to 1,000,000)
             incomplete
         "#]],
     );
@@ -580,7 +580,7 @@ fn the_cap_takes_nothing() {
         &set(&many.join("\n"), "{{name}}-{{values.v}}", "{{name}}", "."),
         &capped(Known::default().with_clusters(&clusters)),
         &expect![[r#"
-            ! set: TooManyElements: the set gives 12000 elements; at most 10000 are allowed: narrow its generators, or divide it
+            ! set: TooManyElements: the set gives 12,000 elements; at most 10,000 are allowed: narrow it with a selector, divide the set, or raise safety.maxElements (up to 1,000,000)
             incomplete
         "#]],
     );

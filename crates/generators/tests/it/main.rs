@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
+mod combined;
 mod explain;
 mod golden;
+mod outside;
 mod properties;
 mod samples;
 mod world;

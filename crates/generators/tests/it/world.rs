@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use generators::{Expansion, Options, Repositories, SetExpansion, Unavailable, Verdict, World};
+use generators::{
+    Expansion, Options, Providers, Refs, Repositories, SetExpansion, Unavailable, Verdict, World,
+};
 use model::application::Application;
+use model::argo::Decisions;
 use model::cluster::Cluster;
 use model::document::{self, Resource};
+use model::provider::{Answer, Request};
 use model::set::ApplicationSet;
 use model::tree::{EntryKind, FileTree, RepoPath, TreeEntry, TreeError};
 
@@ -49,6 +53,9 @@ pub(crate) struct Known {
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) repositories: BTreeMap<(String, String), Files>,
     pub(crate) options: Options,
+    pub(crate) refs: BTreeMap<String, Arc<Refs>>,
+    pub(crate) answers: BTreeMap<String, Arc<Answer>>,
+    pub(crate) decisions: Decisions,
 }
 
 impl Repositories for Known {
@@ -58,9 +65,39 @@ impl Repositories for Known {
             None => Err(Unavailable { message: "connection refused".to_owned() }),
         }
     }
+
+    fn refs(&self, repo_url: &str) -> Result<Arc<Refs>, Unavailable> {
+        let refs = self.refs.get(repo_url).cloned();
+        refs.ok_or_else(|| Unavailable { message: "connection refused".to_owned() })
+    }
+}
+
+impl Providers for Known {
+    fn answer(&self, request: &Request) -> Result<Arc<Answer>, Unavailable> {
+        let answer = self.answers.get(&serde_json::to_string(request).unwrap()).cloned();
+        answer.ok_or_else(|| Unavailable { message: "it was not asked yet".to_owned() })
+    }
 }
 
 impl Known {
+    /// What a service answers a request, which is written as JSON.
+    pub(crate) fn with_answer(mut self, request: &serde_json::Value, answer: Answer) -> Self {
+        let request: Request = serde_json::from_value(request.clone()).unwrap();
+        self.answers.insert(serde_json::to_string(&request).unwrap(), Arc::new(answer));
+        self
+    }
+
+    /// Branches and tags of a repository; the commit of each is made from its name.
+    pub(crate) fn with_refs(mut self, url: &str, branches: &[&str], tags: &[&str]) -> Self {
+        let refs = |names: &[&str]| {
+            let sha = |name: &str| format!("{:040x}", name.len());
+            names.iter().map(|name| ((*name).to_owned(), sha(name))).collect()
+        };
+        let refs = Refs { branches: refs(branches), tags: refs(tags) };
+        self.refs.insert(url.to_owned(), Arc::new(refs));
+        self
+    }
+
     /// Clusters as `name label=value…`.
     pub(crate) fn with_clusters(mut self, clusters: &[&str]) -> Self {
         self.clusters.extend(clusters.iter().map(|text| cluster(text)));
@@ -75,7 +112,12 @@ impl Known {
     }
 
     pub(crate) fn world(&self) -> World<'_> {
-        World { options: self.options, ..World::new(&self.clusters, self) }
+        World {
+            options: self.options,
+            providers: self,
+            decisions: &self.decisions,
+            ..World::new(&self.clusters, self)
+        }
     }
 }
 

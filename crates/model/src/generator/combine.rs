@@ -20,6 +20,8 @@ pub struct JoinGenerator {
     pub kind: JoinKind,
     pub left: Generator,
     pub right: Generator,
+    /// To YAML 1.1, which Kubernetes reads, the word `on` is the boolean true, as a key as well.
+    #[serde(alias = "true")]
     pub on: Vec<JoinKey>,
 }
 

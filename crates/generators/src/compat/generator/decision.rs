@@ -10,6 +10,7 @@ use super::clusters::{IN_CLUSTER, IN_CLUSTER_SERVER, Known, namesakes};
 use super::selector::Selector;
 use super::{Engine, Evaluator, Fault, Params, Row, Values, in_field, put_values, text, types_of};
 use crate::World;
+use crate::provider::plural::is_plural_of;
 
 /// Where the decisions are, unless the ConfigMap says otherwise.
 const STATUS_LIST_KEY: &str = "clusters";
@@ -214,37 +215,4 @@ fn exact(value: &Value) -> Go {
 /// Here Argo CD cuts slashes off the end of an address, and in `clusters` it does not.
 fn server_of(cluster: &Known) -> &str {
     cluster.server.trim_end_matches('/')
-}
-
-/// Whether a resource's plural name is the one of a kind, as Kubernetes guesses plurals.
-fn is_plural_of(plural: &str, kind: &str) -> bool {
-    let kind = kind.to_ascii_lowercase();
-    if plural == kind || plural.strip_suffix('s') == Some(&kind) {
-        return true;
-    }
-    match (plural.strip_suffix("es"), plural.strip_suffix("ies")) {
-        (_, Some(stem)) if kind.strip_suffix('y') == Some(stem) => true,
-        (Some(stem), _) => stem == kind,
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plurals_are_those_of_kubernetes() {
-        for (plural, kind) in [
-            ("berthplans", "BerthPlan"),
-            ("policies", "Policy"),
-            ("addresses", "Address"),
-            ("placementdecisions", "PlacementDecision"),
-            ("endpoints", "Endpoints"),
-        ] {
-            assert!(is_plural_of(plural, kind), "{plural}");
-        }
-        assert!(!is_plural_of("berthplan", "BerthPlans"));
-        assert!(!is_plural_of("plans", "BerthPlan"));
-    }
 }
