@@ -47,6 +47,8 @@ fn expand_with(
     let mut templates = Templates::new(&common, &set.spec["template"]);
     let mut evaluator = Evaluator::new(world, engine);
     evaluator.set = set.name.to_string();
+    let project = &set.spec["template"]["spec"]["project"];
+    evaluator.lacks_project = project.as_str().unwrap_or_default().is_empty();
     let entries = set.spec["generators"].as_array().map(Vec::as_slice).unwrap_or_default();
     for (index, entry) in entries.iter().enumerate() {
         match evaluator.evaluate(entry) {

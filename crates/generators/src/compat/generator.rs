@@ -56,6 +56,8 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) engine: Engine,
     /// The name of the set, which plugins are told.
     pub(crate) set: String,
+    /// Whether the template names no project, without which Argo CD reads no repository.
+    pub(crate) lacks_project: bool,
     /// The repositories that were asked for and could not be read.
     pub(crate) missing: BTreeSet<RepoReference>,
     pub(crate) requests: BTreeSet<Request>,
@@ -73,6 +75,7 @@ impl<'a> Evaluator<'a> {
             world,
             engine,
             set: String::new(),
+            lacks_project: false,
             missing: BTreeSet::new(),
             requests: BTreeSet::new(),
             partial: Vec::new(),

@@ -151,7 +151,9 @@ fn meeting(base: &Params, over: &Params) -> Option<Types> {
 fn stays(base: &Params, over: &Params, path: &[String]) -> (bool, bool) {
     let path: Vec<&str> = path.iter().map(String::as_str).take_while(|key| *key != "*").collect();
     match (at(base, &path), at(over, &path)) {
-        (Some(Value::Object(left)), Some(Value::Object(_))) => (!left.is_empty(), true),
+        (Some(Value::Object(left)), Some(Value::Object(right))) => {
+            (!left.is_empty() || !right.is_empty(), true)
+        }
         (Some(_), Some(_)) => (false, true),
         (_, None) => (true, false),
         (None, Some(_)) => (false, false),
@@ -160,4 +162,68 @@ fn stays(base: &Params, over: &Params, path: &[String]) -> (bool, bool) {
 
 fn excerpt(value: &Value) -> String {
     value.as_str().unwrap_or_default().chars().take(60).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    /// Two maps, which of them has `values` as a map of texts, and what Go's library makes of them.
+    #[derive(Deserialize)]
+    struct Answer {
+        a: Map<String, Value>,
+        b: Map<String, Value>,
+        #[serde(default)]
+        at: bool,
+        #[serde(default)]
+        bt: bool,
+        r: Option<Map<String, Value>>,
+        /// Whether `values` is a map of texts in the result.
+        #[serde(default)]
+        t: bool,
+    }
+
+    fn params(map: Map<String, Value>, typed: bool) -> Params {
+        let values = Types::new(&[(&["values"], Kind::Strings)]);
+        Params::new(map, if typed { values } else { Types::default() })
+    }
+
+    #[test]
+    fn overlays_are_those_of_mergo() {
+        let mut wrong = Vec::new();
+        for line in include_str!("combine/answers.jsonl").lines() {
+            let answer: Answer = serde_json::from_str(line).unwrap();
+            let (base, over) = (params(answer.b, answer.bt), params(answer.a, answer.at));
+            let is_right = match (overlay(base, &over, &mut Unions::default()), answer.r) {
+                (Ok(joined), Some(expected)) => {
+                    let typed = joined.types.kind(&["values"]) == Some(Kind::Strings);
+                    let has_values = joined.get("values").is_some_and(Value::is_object);
+                    let expected = params(expected, false).to_go();
+                    let found = params(joined.into_map(), false).to_go();
+                    found.deep_equal(&expected) && (!has_values || typed == answer.t)
+                }
+                (Err(fault), None) => fault.message.contains("not assignable"),
+                _ => false,
+            };
+            if !is_right {
+                wrong.push(line);
+            }
+        }
+        assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    }
+
+    #[test]
+    fn without_go_templates_texts_must_agree() {
+        let params = |value: Value| Params::from(value.as_object().unwrap().clone());
+        let left = params(serde_json::json!({"a": 1_000_000, "b": null, "l": [1]}));
+        let right = params(serde_json::json!({"a": "1e+06", "c": "x"}));
+        let product = flat_product(&left, &right).unwrap().into_map();
+        let expected = serde_json::json!({"a": "1e+06", "b": "<nil>", "c": "x", "l": "[1]"});
+        assert_eq!(Value::Object(product), expected);
+        let other = params(serde_json::json!({"c": "y"}));
+        let fault = flat_product(&right, &other).unwrap_err();
+        assert!(fault.message.contains("give c, as x and as y"), "{}", fault.message);
+        assert_eq!(flat_overlay(&right, &other)["c"], "y");
+    }
 }

@@ -64,82 +64,68 @@ fn add(flat: &mut Map<String, Value>, name: String, value: &Value) {
     }
 }
 
-/// The text that a flattened name has, without flattening the rest. What Go has as a map or list
-/// of strings is one value there.
+/// The text that a flattened name has, without flattening the rest.
 pub(super) fn lookup(parameters: &Params, name: &str) -> Option<String> {
-    let mut path = Vec::new();
-    lookup_in(parameters, parameters, name, &mut path)
+    lookup_in(parameters, name, &mut Vec::new(), parameters)
 }
 
 fn lookup_in<'n>(
-    parameters: &Params,
     map: &Map<String, Value>,
     name: &'n str,
     path: &mut Vec<&'n str>,
+    parameters: &Params,
 ) -> Option<String> {
-    if let Some(value) = map.get(name) {
-        path.push(name);
-        let leaf = leaf(parameters, value, path);
-        path.pop();
-        if leaf.is_some() {
-            return leaf;
-        }
+    if let Some(leaf) = map.get(name).and_then(|value| leaf(value, name, path, parameters)) {
+        return Some(leaf);
     }
-    let splits = name.match_indices('.').map(|(at, _)| (&name[..at], &name[at + 1..]));
-    for (key, rest) in splits {
-        let Some(value) = map.get(key) else { continue };
-        path.push(key);
-        let found = inner(parameters, value, rest, path);
-        path.pop();
-        if found.is_some() {
-            return found;
-        }
-    }
-    None
+    // A key may have dots in it, so every one of them may be where a key ends.
+    let mut splits = name.match_indices('.').map(|(at, _)| (&name[..at], &name[at + 1..]));
+    splits.find_map(|(key, rest)| inner(map.get(key)?, key, rest, path, parameters))
 }
 
 fn inner<'n>(
-    parameters: &Params,
     value: &Value,
+    key: &'n str,
     name: &'n str,
     path: &mut Vec<&'n str>,
+    parameters: &Params,
 ) -> Option<String> {
-    if is_opaque(parameters, path) {
-        return None;
-    }
-    match value {
-        Value::Object(map) => lookup_in(parameters, map, name, path),
+    path.push(key);
+    let found = match value {
+        Value::Object(map) => lookup_in(map, name, path, parameters),
         Value::Array(items) => {
             let (index, rest) = match name.split_once('.') {
                 Some((index, rest)) => (index, Some(rest)),
                 None => (name, None),
             };
-            let at: usize = index.parse().ok().filter(|at: &usize| at.to_string() == index)?;
-            let item = items.get(at)?;
-            path.push(index);
-            let found = match rest {
-                None => leaf(parameters, item, path),
-                Some(rest) => inner(parameters, item, rest, path),
-            };
-            path.pop();
-            found
+            let at = index.parse().ok().filter(|at: &usize| at.to_string() == index);
+            at.and_then(|at| items.get(at)).and_then(|item| match rest {
+                None => leaf(item, index, path, parameters),
+                Some(rest) => inner(item, index, rest, path, parameters),
+            })
         }
         _ => None,
-    }
+    };
+    path.pop();
+    found
 }
 
-fn leaf(parameters: &Params, value: &Value, path: &[&str]) -> Option<String> {
+fn leaf<'n>(
+    value: &Value,
+    key: &'n str,
+    path: &mut Vec<&'n str>,
+    parameters: &Params,
+) -> Option<String> {
     match value {
-        Value::Object(_) | Value::Array(_) if !is_opaque(parameters, path) => None,
-        Value::Number(number) if is_integer(parameters.types.kind(path)) => {
-            Some(number.to_string())
+        Value::Object(_) | Value::Array(_) => None,
+        Value::Number(number) => {
+            path.push(key);
+            let exact = is_integer(parameters.types.kind(path));
+            path.pop();
+            Some(if exact { number.to_string() } else { shown(value) })
         }
         value => Some(shown(value)),
     }
-}
-
-fn is_opaque(parameters: &Params, path: &[&str]) -> bool {
-    matches!(parameters.types.kind(path), Some(Kind::Strings | Kind::Maps))
 }
 
 fn is_integer(kind: Option<Kind>) -> bool {
@@ -177,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn what_go_has_as_strings_is_one_value() {
+    fn keys_with_dots_are_found_and_integers_are_exact() {
         let types = Types::new(&[(&["metadata", "labels"], Kind::Strings), (&["id"], Kind::Int64)]);
-        let labels = json!({"env": "prod", "a.b": "c"});
+        let labels = json!({"env": "prod", "a.b/c": "d"});
         let content = json!({"metadata": {"labels": labels}, "x.y": "z", "id": 12_345_678});
         let params = params(content, types);
-        let labels = lookup(&params, "metadata.labels");
-        assert_eq!(labels.as_deref(), Some("map[a.b:c env:prod]"));
-        assert_eq!(lookup(&params, "metadata.labels.env"), None);
+        assert_eq!(lookup(&params, "metadata.labels"), None);
+        assert_eq!(lookup(&params, "metadata.labels.env").as_deref(), Some("prod"));
+        assert_eq!(lookup(&params, "metadata.labels.a.b/c").as_deref(), Some("d"));
         assert_eq!(lookup(&params, "x.y").as_deref(), Some("z"));
         assert_eq!(lookup(&params, "id").as_deref(), Some("12345678"));
         assert_eq!(texts(&params)["id"], json!("12345678"));

@@ -32,6 +32,12 @@ struct Shape {
 
 impl Evaluator<'_> {
     pub(super) fn git_rows(&mut self, body: &Value) -> Result<Vec<Row>, Fault> {
+        if self.lacks_project {
+            return Err(Fault::failed(
+                "spec.template.spec.project is empty, and the repositories that a git generator \
+                 may read are those of a project; name one",
+            ));
+        }
         let reference = RepoReference {
             repo_url: text(body, "repoURL").to_owned(),
             revision: text(body, "revision").to_owned(),
@@ -192,14 +198,14 @@ impl Evaluator<'_> {
             }
             GitFilesGlob::Doublestar => {
                 let pattern = doublestar::Pattern::compile(source).map_err(refused)?;
-                if pattern.start.is_empty() && pattern.matches("") {
+                if pattern.matches_top() {
                     chosen.insert(".".to_owned(), usable(".", EntryKind::Directory));
                 }
                 let mut start = pattern.start.clone();
                 // The directory itself may match too, so the walk begins beside it.
                 start.pop();
                 for Found { path, kind } in self.all_below(reference, &start)?.iter() {
-                    if pattern.matches(path) {
+                    if pattern.matches(path, *kind == EntryKind::Directory) {
                         chosen.insert(path.clone(), usable(path, *kind));
                     }
                 }

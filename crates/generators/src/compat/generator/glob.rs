@@ -3,6 +3,8 @@
 pub(super) mod doublestar;
 pub(super) mod path_match;
 pub(super) mod pathspec;
+#[cfg(test)]
+mod tests;
 
 /// The directories in front of the first component with a sign of `special`, when a walk may begin
 /// there: a path that is not clean matches nothing, or is cleaned before.

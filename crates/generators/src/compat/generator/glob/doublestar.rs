@@ -10,22 +10,34 @@ const MAX_ALTERNATIVES: usize = 1_000;
 /// How deep alternatives may lie in each other.
 const MAX_DEPTH: usize = 16;
 
-/// A pattern, compiled: one list of components for each choice of alternatives.
+/// A pattern, compiled.
 #[derive(Debug)]
 pub(in super::super) struct Pattern {
-    choices: Vec<Vec<Component>>,
+    choices: Vec<Choice>,
+    /// The pattern is the top of the repository itself.
+    is_top: bool,
     /// The directories below which all matches lie.
     pub(in super::super) start: Vec<String>,
 }
 
+/// One choice of alternatives.
 #[derive(Debug)]
+struct Choice {
+    components: Vec<Component>,
+    /// Whether it ends with a slash.
+    directories_only: bool,
+    /// What stands behind a final `**` for a file, which is not a directory that `**` may stand for.
+    for_files: Vec<Component>,
+}
+
+#[derive(Debug, Clone)]
 enum Component {
     /// Any number of components.
     Any,
     Name(Vec<One>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum One {
     Is(char),
     /// One character.
@@ -45,16 +57,44 @@ impl Pattern {
         let clean = cleaned(source).map_err(refused)?;
         let mut choices = Vec::new();
         expand(&clean, 0, &mut choices).map_err(refused)?;
-        let choices = choices.iter().map(|choice| components(choice));
+        let choices = choices.iter().filter_map(|choice| Choice::compile(choice).transpose());
         Ok(Self {
             choices: choices.collect::<Result<_, _>>().map_err(refused)?,
+            is_top: clean.is_empty(),
             start: literal_directories(&clean, &SPECIAL),
         })
     }
 
-    pub(in super::super) fn matches(&self, path: &str) -> bool {
+    pub(in super::super) fn matches(&self, path: &str, is_directory: bool) -> bool {
         let path: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
-        self.choices.iter().any(|choice| matches(choice, &path))
+        self.choices.iter().any(|choice| choice.matches(&path, is_directory))
+    }
+
+    /// Whether the top of the repository, a directory, matches.
+    pub(in super::super) fn matches_top(&self) -> bool {
+        self.is_top || self.matches("", true)
+    }
+}
+
+impl Choice {
+    /// None for a choice that matches nothing, because it is empty or has an empty component.
+    fn compile(pattern: &str) -> Result<Option<Self>, &'static str> {
+        let directories_only = pattern.ends_with('/');
+        let components = components(pattern.strip_suffix('/').unwrap_or(pattern))?;
+        let Some(components) = components else { return Ok(None) };
+        let mut for_files = components.clone();
+        if matches!(for_files.last(), Some(Component::Any)) {
+            for_files.push(Component::Name(vec![One::Star]));
+        }
+        Ok(Some(Self { components, directories_only, for_files }))
+    }
+
+    fn matches(&self, path: &[&str], is_directory: bool) -> bool {
+        match is_directory {
+            true if self.directories_only && path.is_empty() => false,
+            true => matches(&self.components, path),
+            false => !self.directories_only && matches(&self.for_files, path),
+        }
     }
 }
 
@@ -156,7 +196,8 @@ impl Scan<'_> {
     }
 }
 
-fn components(pattern: &str) -> Result<Vec<Component>, &'static str> {
+/// The components; none when one of them is empty.
+fn components(pattern: &str) -> Result<Option<Vec<Component>>, &'static str> {
     let mut components = Vec::new();
     let mut scan = Scan { rest: pattern, at: 0 };
     let mut from = 0;
@@ -168,13 +209,13 @@ fn components(pattern: &str) -> Result<Vec<Component>, &'static str> {
             None => pattern.len(),
         };
         match &pattern[from..end] {
-            "" => {}
+            "" => return Ok(None),
             "**" => components.push(Component::Any),
             text => components.push(Component::Name(name(text)?)),
         }
         from = end + 1;
         if sign.is_none() {
-            return Ok(components);
+            return Ok(Some(components));
         }
     }
 }
@@ -184,7 +225,13 @@ fn name(text: &str) -> Result<Vec<One>, &'static str> {
     let mut ones = Vec::new();
     while let Some(character) = rest.next() {
         ones.push(match character {
-            '*' if matches!(ones.last(), Some(One::Star)) => continue,
+            '*' if matches!(ones.last(), Some(One::Star)) => {
+                // The module takes three stars at the end as one character at least.
+                if text.ends_with("***") && rest.as_str().is_empty() {
+                    ones.push(One::Any);
+                }
+                continue;
+            }
             '*' => One::Star,
             '?' => One::Any,
             '[' => class(&mut rest)?,
@@ -207,6 +254,7 @@ fn class(rest: &mut std::str::Chars<'_>) -> Result<One, &'static str> {
         let low = match character {
             ']' if ranges.is_empty() => return Err("a class is empty"),
             ']' => return Ok(One::Class { negated, ranges }),
+            '/' => return Err("a class holds a slash"),
             '\\' => rest.next().ok_or(OPEN)?,
             other => other,
         };
@@ -216,10 +264,12 @@ fn class(rest: &mut std::str::Chars<'_>) -> Result<One, &'static str> {
             continue;
         }
         let high = match ahead.next().ok_or(OPEN)? {
+            '/' => return Err("a class holds a slash"),
             '\\' => ahead.next().ok_or(OPEN)?,
             other => other,
         };
-        ranges.push((low, high));
+        // The first one counts also when the range is the wrong way round.
+        ranges.extend([(low, low), (low, high)]);
         *rest = ahead;
     }
 }

@@ -63,7 +63,7 @@ impl Pattern {
     }
 
     pub(in super::super) fn matches(&self, path: &str) -> bool {
-        let mut path = path;
+        let mut path = path.as_bytes();
         for (index, (star, piece)) in self.pieces.iter().enumerate() {
             let is_last = index + 1 == self.pieces.len();
             match after(*star, piece, is_last, path) {
@@ -76,34 +76,35 @@ impl Pattern {
 }
 
 /// What is left behind a piece. With a star before it the first place counts where it fits, as in
-/// Go, and for the last piece the first that leaves nothing.
-fn after<'p>(star: bool, piece: &[One], is_last: bool, path: &'p str) -> Option<&'p str> {
+/// Go, and for the last piece the first that leaves nothing. As there a star ends at any byte.
+fn after<'p>(star: bool, piece: &[One], is_last: bool, path: &'p [u8]) -> Option<&'p [u8]> {
     if star && is_last && piece.is_empty() {
-        return (!path.contains('/')).then_some("");
+        return (!path.contains(&b'/')).then_some(&[]);
     }
-    let fits = |path: &'p str| fit(piece, path).filter(|rest| !is_last || rest.is_empty() || !star);
     if !star {
-        return fits(path);
+        return fit(piece, path);
     }
     let mut rest = path;
     loop {
-        if let Some(rest) = fits(rest) {
-            return Some(rest);
+        if let Some(behind) = fit(piece, rest).filter(|behind| !is_last || behind.is_empty()) {
+            return Some(behind);
         }
-        let mut characters = rest.chars();
-        match characters.next() {
-            None | Some('/') => return None,
-            Some(_) => rest = characters.as_str(),
+        match rest.split_first() {
+            None | Some((b'/', _)) => return None,
+            Some((_, behind)) => rest = behind,
         }
     }
 }
 
-fn fit<'p>(piece: &[One], path: &'p str) -> Option<&'p str> {
-    let mut characters = path.chars();
+fn fit<'p>(piece: &[One], path: &'p [u8]) -> Option<&'p [u8]> {
+    let mut rest = path;
     for one in piece {
-        let character = characters.next()?;
+        let (character, width) = decoded(rest)?;
         let takes = match one {
-            One::Is(wanted) => character == *wanted,
+            One::Is(wanted) => {
+                rest = rest.strip_prefix(wanted.encode_utf8(&mut [0; 4]).as_bytes())?;
+                continue;
+            }
             One::Any => character != '/',
             One::Class { negated, ranges } => {
                 ranges.iter().any(|(low, high)| (*low..=*high).contains(&character)) != *negated
@@ -112,8 +113,22 @@ fn fit<'p>(piece: &[One], path: &'p str) -> Option<&'p str> {
         if !takes {
             return None;
         }
+        rest = &rest[width..];
     }
-    Some(characters.as_str())
+    Some(rest)
+}
+
+/// The first character and its bytes; what is not UTF-8 is one byte of U+FFFD, as in Go.
+fn decoded(bytes: &[u8]) -> Option<(char, usize)> {
+    let first = &bytes[..bytes.len().min(4)];
+    let valid = match std::str::from_utf8(first) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&first[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    match valid.chars().next() {
+        Some(character) => Some((character, character.len_utf8())),
+        None => (!bytes.is_empty()).then_some((char::REPLACEMENT_CHARACTER, 1)),
+    }
 }
 
 fn class(rest: &mut std::str::Chars<'_>) -> Result<One, &'static str> {

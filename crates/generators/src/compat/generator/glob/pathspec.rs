@@ -34,7 +34,8 @@ impl Pathspec {
         if magic.literal && magic.glob {
             return Err(refused("literal and glob exclude each other"));
         }
-        let path = cleaned(rest).map_err(refused)?;
+        // From the top on a path is taken as it is written.
+        let path = if magic.top { rest.to_owned() } else { cleaned(rest).map_err(refused)? };
         let wildcard = path.bytes().position(|byte| b"*?[\\".contains(&byte));
         let literal = if magic.literal { None } else { wildcard }.unwrap_or(path.len());
         let start = match magic {
@@ -93,6 +94,7 @@ impl Pathspec {
 
 #[derive(Debug, Default)]
 struct Magic {
+    top: bool,
     literal: bool,
     icase: bool,
     glob: bool,
@@ -107,7 +109,7 @@ fn magic(source: &str) -> Result<(Magic, &str), String> {
         let (words, path) = words.split_once(')').ok_or("a ')' is missing")?;
         for word in words.split(',').filter(|word| !word.is_empty()) {
             match word {
-                "top" => {}
+                "top" => magic.top = true,
                 "literal" => magic.literal = true,
                 "icase" => magic.icase = true,
                 "glob" => magic.glob = true,
@@ -125,7 +127,7 @@ fn magic(source: &str) -> Result<(Magic, &str), String> {
         match sign {
             b':' => return Ok((magic, &path[1..])),
             b'^' | b'!' => magic.exclude = true,
-            b'/' => {}
+            b'/' => magic.top = true,
             sign if MAGIC_SIGNS.contains(&sign) => {
                 return Err(format!("':{}' has no meaning", char::from(sign)));
             }
