@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::canonical::Digest;
 use model::provider::{Answer, Request};
-use model::selector::{LabelSelector, Labels};
+use model::selector::LabelSelector;
 use model::tree::{FileTree, RepoPath, TreeEntry, TreeError};
 
 use crate::{Providers, Refs, RepoReference, Repositories, Unavailable, World};
@@ -31,8 +31,10 @@ pub struct Dependencies {
     /// Also those of which no path was looked at: whether they can be read matters.
     pub(crate) trees: BTreeMap<RepoReference, BTreeMap<Look, Fingerprint>>,
     pub(crate) requests: BTreeSet<Request>,
-    /// The branches and tags of repositories by URL; `None` when they could not be read.
-    pub(crate) refs: BTreeMap<String, Option<Arc<Refs>>>,
+    /// The URLs of the repositories whose branches or tags were asked for.
+    pub(crate) refs: BTreeSet<String>,
+    /// Clusters that are looked up by their names, known or not.
+    pub(crate) names: BTreeSet<String>,
 }
 
 /// The clusters that matter, by their labels. An evaluation that was shown no cluster at all
@@ -61,20 +63,13 @@ impl Clusters {
         selectors.entry(key).or_insert_with(|| selector.clone());
     }
 
-    pub(crate) fn picks(&self, labels: &Labels) -> bool {
-        match self {
-            Self::All => true,
-            Self::Selected(selectors) => selectors.values().any(|one| one.matches(labels)),
-        }
-    }
-
     pub(crate) fn is_none(&self) -> bool {
         matches!(self, Self::Selected(selectors) if selectors.is_empty())
     }
 }
 
 /// One look at a path of a tree.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Look {
     List(RepoPath),
     Read(RepoPath, u64),
@@ -191,7 +186,7 @@ impl Repositories for Recorded<'_> {
 
     fn refs(&self, repo_url: &str) -> Result<Arc<Refs>, Unavailable> {
         let refs = self.world.repositories.refs(repo_url);
-        self.record.noted().refs.insert(repo_url.to_owned(), refs.as_ref().ok().cloned());
+        self.record.noted().refs.insert(repo_url.to_owned());
         refs
     }
 }
@@ -256,6 +251,13 @@ impl World<'_> {
         }
     }
 
+    /// Says that the result depends on the cluster of a name, and on whether there is one.
+    pub fn note_cluster(&self, name: &str) {
+        if let Some(record) = self.record {
+            record.noted().names.insert(name.to_owned());
+        }
+    }
+
     /// Says that the result depends on all clusters.
     pub fn note_all_clusters(&self) {
         if let Some(record) = self.record {
@@ -275,6 +277,8 @@ impl World<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dependency {
     AllClusters,
+    /// The cluster of this name.
+    Cluster(String),
     /// The clusters with such labels; an empty selector takes all.
     Clusters(LabelSelector),
     /// That a repository can be read at a revision.
@@ -295,12 +299,10 @@ pub enum Dependency {
 }
 
 impl Dependencies {
-    /// Whether a repository has other branches or tags now, or they can be read now or no longer.
-    pub(crate) fn refs_differ(&self, repositories: &dyn Repositories) -> bool {
-        self.refs.iter().any(|(url, before)| {
-            let now = repositories.refs(url);
-            now.ok() != *before
-        })
+    /// Whether something could not be read in a way that says nothing about the next time.
+    pub(crate) fn is_volatile(&self) -> bool {
+        let mut fingerprints = self.trees.values().flat_map(BTreeMap::values);
+        fingerprints.any(|fingerprint| matches!(fingerprint, Fingerprint::Broken))
     }
 
     /// As a list for people.
@@ -313,6 +315,7 @@ impl Dependencies {
                 list.extend(selectors.values().cloned().map(Dependency::Clusters));
             }
         }
+        list.extend(self.names.iter().cloned().map(Dependency::Cluster));
         for (repository, looks) in &self.trees {
             if looks.is_empty() {
                 list.push(Dependency::Repository(repository.clone()));
@@ -326,7 +329,7 @@ impl Dependencies {
             }));
         }
         list.extend(self.requests.iter().cloned().map(Dependency::Request));
-        list.extend(self.refs.keys().cloned().map(Dependency::Refs));
+        list.extend(self.refs.iter().cloned().map(Dependency::Refs));
         list.extend(self.decisions.then_some(Dependency::Decisions));
         list
     }
@@ -336,6 +339,7 @@ impl fmt::Display for Dependency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AllClusters => f.write_str("all clusters"),
+            Self::Cluster(name) => write!(f, "the cluster {name}"),
             Self::Clusters(selector) if selector.is_empty() => f.write_str("all clusters"),
             Self::Clusters(selector) => {
                 let text = serde_json::to_string(selector).map_err(|_| fmt::Error)?;

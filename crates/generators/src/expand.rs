@@ -1,7 +1,6 @@
 //! All sets and all hand-written applications together: names are unique, clusters are known.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 
 use model::application::Application;
@@ -127,21 +126,8 @@ impl All {
             if origins.len() < 2 {
                 continue;
             }
-            let texts: Vec<String> =
-                origins.iter().map(|origin| self.describe(*origin).to_string()).collect();
-            for (index, origin) in origins.iter().enumerate() {
-                let other = usize::from(index == 0);
-                let more = match texts.len() {
-                    2 => String::new(),
-                    count => format!(" ({count} in all)"),
-                };
-                let message = format!(
-                    "two applications have the name {:?}: {} and {}{more}; all are held until \
-                     the names differ",
-                    name.as_str(),
-                    texts[index],
-                    texts[other],
-                );
+            let texts: Vec<String> = origins.iter().map(|origin| self.describe(*origin)).collect();
+            for (origin, message) in origins.iter().zip(duplicates(&name, &texts)) {
                 self.hold(*origin, &name, message);
             }
         }
@@ -151,15 +137,7 @@ impl All {
         let reason = Reason::DuplicateName;
         match origin {
             Origin::Element(set, index) => {
-                let set = &mut self.sets[set];
-                let element = &mut set.elements[index];
-                if matches!(element.verdict, Verdict::Ok(_)) {
-                    let reason = message.clone();
-                    element.verdict = Verdict::Held { name: Some(name.clone()), reason };
-                }
-                let (id, set_name) = (element.id.clone(), set.set.to_string());
-                set.problems.push(Problem { set: set_name, element: id, reason, message });
-                set.problems.sort();
+                hold_element(&mut self.sets[set], index, name, message);
             }
             Origin::Written(index) => {
                 let written = &mut self.written[index];
@@ -171,13 +149,13 @@ impl All {
         }
     }
 
-    fn describe(&self, origin: Origin) -> Description<'_> {
+    fn describe(&self, origin: Origin) -> String {
         match origin {
-            Origin::Element(set, index) => Description::Element {
-                set: &self.sets[set].set,
-                element: &self.sets[set].elements[index].id,
-            },
-            Origin::Written(_) => Description::Written,
+            Origin::Element(set, index) => {
+                let set = &self.sets[set];
+                element_text(&set.set, &set.elements[index].id)
+            }
+            Origin::Written(_) => WRITTEN_TEXT.to_owned(),
         }
     }
 
@@ -239,16 +217,44 @@ fn written_problem(written: &Written, reason: Reason, message: String) -> Proble
     Problem { set: String::new(), element, reason, message }
 }
 
-enum Description<'a> {
-    Element { set: &'a SetName, element: &'a str },
-    Written,
+/// What a claim to a name is called when a person wrote it.
+pub(crate) const WRITTEN_TEXT: &str = "an Application document";
+
+/// What a claim to a name is called when an element of a set makes it.
+pub(crate) fn element_text(set: &SetName, element: &str) -> String {
+    format!("{element} of the set {set}")
 }
 
-impl fmt::Display for Description<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Element { set, element } => write!(f, "{element} of the set {set}"),
-            Self::Written => f.write_str("an Application document"),
-        }
+/// What each of several claims to a name is told, in their order.
+pub(crate) fn duplicates(name: &ApplicationName, texts: &[String]) -> Vec<String> {
+    let more = match texts.len() {
+        2 => String::new(),
+        count => format!(" ({count} in all)"),
+    };
+    let message = |(index, text): (usize, &String)| {
+        let other = &texts[usize::from(index == 0)];
+        let name = name.as_str();
+        format!(
+            "two applications have the name {name:?}: {text} and {other}{more}; all are held \
+             until the names differ"
+        )
+    };
+    texts.iter().enumerate().map(message).collect()
+}
+
+/// Holds an element whose name another claims as well.
+pub(crate) fn hold_element(
+    set: &mut SetExpansion,
+    index: usize,
+    name: &ApplicationName,
+    message: String,
+) {
+    let element = &mut set.elements[index];
+    if matches!(element.verdict, Verdict::Ok(_)) {
+        element.verdict = Verdict::Held { name: Some(name.clone()), reason: message.clone() };
     }
+    let (id, set_name) = (element.id.clone(), set.set.to_string());
+    let reason = Reason::DuplicateName;
+    set.problems.push(Problem { set: set_name, element: id, reason, message });
+    set.problems.sort();
 }

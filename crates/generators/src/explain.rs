@@ -168,15 +168,23 @@ fn leaves(generator: &Value, at: &str, found: &mut Vec<String>) {
         if kind == "selector" {
             continue;
         }
-        match inside.get("generators").and_then(Value::as_array) {
-            Some(children) => {
-                for (index, child) in children.iter().enumerate() {
-                    leaves(child, &format!("{at}.{kind}.generators[{index}]"), found);
-                }
-            }
-            None => found.push(format!("{at}.{kind}")),
+        let below = children(inside);
+        if below.is_empty() {
+            found.push(format!("{at}.{kind}"));
+        }
+        for (place, child) in below {
+            leaves(child, &format!("{at}.{kind}.{place}"), found);
         }
     }
+}
+
+/// The generators that stand in a generator, each with its place.
+fn children(inside: &Value) -> Vec<(String, &Value)> {
+    let listed = inside.get("generators").and_then(Value::as_array).into_iter().flatten();
+    let listed = listed.enumerate().map(|(index, one)| (format!("generators[{index}]"), one));
+    let sides = ["left", "right"].into_iter();
+    let sides = sides.filter_map(|side| Some((side.to_owned(), inside.get(side)?)));
+    listed.chain(sides.filter(|(_, one)| one.is_object())).collect()
 }
 
 /// The templates of a set that this element went through; those of its generator stand over the
@@ -208,9 +216,8 @@ fn templates<'a>(generator: &'a Value, at: &str) -> Vec<(String, &'a Value)> {
         if let Some(template) = inside.get("template") {
             found.push((format!("{at}.{kind}.template"), template));
         }
-        let children = inside.get("generators").and_then(Value::as_array);
-        for (index, child) in children.into_iter().flatten().enumerate() {
-            found.extend(templates(child, &format!("{at}.{kind}.generators[{index}]")));
+        for (place, child) in children(inside) {
+            found.extend(templates(child, &format!("{at}.{kind}.{place}")));
         }
     }
     found
@@ -264,7 +271,7 @@ impl Walk<'_> {
             }
             Value::String(text) if text.contains("{{") || (is_name(steps) && !text.is_empty()) => {
                 let stands = |one: &&Value| at(one, steps).is_some_and(|one| *one != "");
-                if over.iter().any(|one| stands(one)) {
+                if over.iter().any(stands) {
                     return;
                 }
                 let value = self.document.and_then(|document| at(document, steps)).cloned();

@@ -61,7 +61,8 @@ impl<'a> Fleet<'a> {
     }
 }
 
-fn key(cluster: &Cluster) -> impl Ord + '_ {
+/// Everything of a cluster, by name first.
+pub(crate) fn key(cluster: &Cluster) -> impl Ord + '_ {
     let (metadata, spec) = (&cluster.metadata, &cluster.spec);
     (&metadata.name, &metadata.labels, &metadata.annotations, &spec.server, &spec.project)
 }

@@ -113,6 +113,44 @@ pub(crate) fn expand_in(
     fleet: &Fleet<'_>,
     world: &World<'_>,
 ) -> SetExpansion {
+    expand_again(set, &Previous::default(), fleet, world)
+}
+
+/// What a set gave before. Elements whose parameters are the same are not rendered again.
+#[derive(Debug, Default)]
+pub(crate) struct Previous<'a> {
+    elements: HashMap<&'a str, &'a Element>,
+}
+
+impl<'a> Previous<'a> {
+    /// Of the same document, before its names were compared with those of other sets.
+    pub(crate) fn of(expansion: &'a SetExpansion) -> Self {
+        let elements = expansion.elements.iter();
+        Self { elements: elements.map(|element| (element.id.as_str(), element)).collect() }
+    }
+
+    /// What the element gave, if it gave an application: that follows from its generator's template
+    /// and its parameters.
+    fn application(
+        &self,
+        id: &str,
+        generator: usize,
+        parameters: &Map<String, Value>,
+    ) -> Option<Arc<Application>> {
+        let element = self.elements.get(id)?;
+        let Verdict::Ok(Generated::Native(application)) = &element.verdict else { return None };
+        let is_same = element.generator == generator && element.parameters == *parameters;
+        is_same.then(|| Arc::clone(application))
+    }
+}
+
+/// As [`expand_in`], in a world that may have changed.
+pub(crate) fn expand_again(
+    set: &ApplicationSet,
+    previous: &Previous<'_>,
+    fleet: &Fleet<'_>,
+    world: &World<'_>,
+) -> SetExpansion {
     let mut expansion = SetExpansion::new(&set.metadata.name);
     let prefixed = |prefix: &str, faults: Vec<Fault>| -> Vec<Fault> {
         faults
@@ -126,7 +164,7 @@ pub(crate) fn expand_in(
         Patches::compile(&set.spec.template_patch).map_err(|faults| prefixed("spec.", faults));
     match (template, patches) {
         (Ok(template), Ok(patches)) => {
-            Expander { set, fleet, world, template, patches }.expand(&mut expansion);
+            Expander { set, previous, fleet, world, template, patches }.expand(&mut expansion);
         }
         (template, patches) => {
             let faults = [template.err(), patches.err()].into_iter().flatten().flatten();
@@ -141,6 +179,7 @@ pub(crate) fn expand_in(
 /// One set with what is compiled of it.
 struct Expander<'a> {
     set: &'a ApplicationSet,
+    previous: &'a Previous<'a>,
     fleet: &'a Fleet<'a>,
     world: &'a World<'a>,
     template: ApplicationTemplate,
@@ -225,14 +264,18 @@ impl Expander<'_> {
                 return (Element { id, generator, verdict, parameters: Map::new() }, Some(fault));
             }
         };
-        let (verdict, fault) = match self.patches.render(template, &scope) {
+        let rendered = match self.previous.application(&id, generator, scope.map()) {
+            Some(known) => Ok(known),
+            None => self.patches.render(template, &scope).map(Arc::new),
+        };
+        let (verdict, fault) = match rendered {
             Ok(application) if self.fleet.accepts(&application.spec.destination.cluster) => {
-                (Verdict::Ok(Generated::Native(Arc::new(application))), None)
+                (Verdict::Ok(Generated::Native(application)), None)
             }
             Ok(application) => {
                 let message = self.fleet.refusal(&application.spec.destination.cluster);
                 let fault = Fault::new(Reason::UnknownCluster, message);
-                (held(Some(application.metadata.name), &fault), Some(fault))
+                (held(Some(application.metadata.name.clone()), &fault), Some(fault))
             }
             Err(unrendered) => (held(unrendered.name, &unrendered.fault), Some(unrendered.fault)),
         };

@@ -150,6 +150,7 @@ impl Evaluator<'_> {
             )));
         };
         let id = format!("{LABEL} {name}");
+        self.world.note_cluster(name);
         let mut clusters = self.fleet.clusters().ok_or_else(|| {
             Fault::failed(format!("{LABEL}: it is not known here which clusters there are"))
         })?;

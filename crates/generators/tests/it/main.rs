@@ -5,6 +5,7 @@
 mod combined;
 mod explain;
 mod golden;
+mod incremental;
 mod outside;
 mod properties;
 mod samples;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use model::cluster::Cluster;
 use model::problem::Reason;
-use model::selector::Labels;
+use model::selector::{LabelSelector, Labels};
 use serde_json::{Map, Value};
 
 use super::selector::Selector;
@@ -85,6 +85,7 @@ impl Evaluator<'_> {
             _ => false,
         };
         let with_local = !asks("matchLabels") && !asks("matchExpressions");
+        self.note(&selector);
         let selector = Selector::read(&selector, "selector", Values::Labels)?;
         let known = self.known_clusters()?;
         let chosen: Vec<&Known> = known
@@ -109,6 +110,18 @@ impl Evaluator<'_> {
             return Ok(vec![flat_list(self.engine, rows)]);
         }
         Ok(rows)
+    }
+}
+
+impl Evaluator<'_> {
+    /// Says which clusters matter, in terms of the labels that they have outside of this dialect.
+    fn note(&self, selector: &Value) {
+        match serde_json::from_value::<LabelSelector>(selector.clone()) {
+            Ok(selector) if selector.match_expressions.iter().all(|one| one.key != SECRET_TYPE) => {
+                self.world.note_clusters(&selector);
+            }
+            _ => self.world.note_all_clusters(),
+        }
     }
 }
 
