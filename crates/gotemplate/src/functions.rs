@@ -16,7 +16,7 @@ pub mod regex;
 mod secrets;
 mod slug;
 mod strings;
-mod types;
+pub(crate) mod types;
 mod urls;
 pub mod versions;
 mod yaml;
@@ -251,6 +251,9 @@ static FUNCTIONS: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock:
 
 /// The function with this name.
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
+    if name == types::COMPLEX {
+        return Some(types::COMPLEX_FUNCTION);
+    }
     FUNCTIONS.get(name).copied()
 }
 

@@ -5,6 +5,7 @@
 //! spaces only, a trim marker of a comment only its own side, and an action may end in `|`.
 
 use crate::error::ParseError;
+use crate::functions::types::COMPLEX;
 
 /// More than any object that Kubernetes stores could hold.
 pub(crate) const MAX_SOURCE: usize = 1 << 20;
@@ -124,7 +125,9 @@ fn action(
     done.text.push_str(LEFT);
     let start = done.text.len();
     done.origins.push((start, inside));
-    let mut scan = Scan { source, at: inside, pipe: None, parentheses: 0 };
+    let mut scan = Scan { source, at: inside, pipe: None, parentheses: 0, complex: None };
+    // Where the pipe stands in the text.
+    let mut pipe = None;
     let (end, trims) = loop {
         if let Some(end) = right(source, scan.at) {
             break end;
@@ -134,14 +137,27 @@ fn action(
         }
         let before = scan.at;
         let closes = source.as_bytes()[before] == b')';
-        if let Some(pipe) = scan.pipe.take_if(|_| closes) {
-            drop_pipe(done, start + (pipe - inside));
+        if let Some(pipe) = pipe.take_if(|_| closes) {
+            drop_pipe(done, pipe);
+            scan.pipe = None;
         }
         scan.token()?;
-        done.text.push_str(&source[before..scan.at]);
+        pipe = match scan.pipe {
+            Some(at) if at == before => Some(done.text.len()),
+            Some(_) => pipe,
+            None => None,
+        };
+        match scan.complex.take() {
+            Some((real, imaginary)) => {
+                done.origins.push((done.text.len(), before));
+                done.text.push_str(&format!("({COMPLEX} {real:?} {imaginary:?})"));
+                done.origins.push((done.text.len(), scan.at));
+            }
+            None => done.text.push_str(&source[before..scan.at]),
+        }
     };
-    if let Some(pipe) = scan.pipe {
-        drop_pipe(done, start + (pipe - inside));
+    if let Some(pipe) = pipe {
+        drop_pipe(done, pipe);
     }
     let words = done.text[start..].split([' ', '\t', '\r', '\n', '(', '"', '`', '$', '.', '-']);
     let words = words.filter(|word| !word.is_empty()).take(2).map(str::to_owned).collect();
@@ -162,6 +178,8 @@ struct Scan<'a> {
     /// The `|` that nothing but spaces follows so far, with a command before it.
     pipe: Option<usize>,
     parentheses: usize,
+    /// The parts of the complex constant that was the last token.
+    complex: Option<(String, String)>,
 }
 
 impl Scan<'_> {
@@ -197,11 +215,11 @@ impl Scan<'_> {
                     .ok_or_else(|| self.fail("unterminated raw string".to_owned()))?;
                 end + 2
             }
-            '0'..='9' => self.number(rest)?,
+            '0'..='9' => self.constant(rest, 0)?,
             '+' | '-' if rest[1..].starts_with(|c: char| c.is_ascii_digit() || c == '.') => {
-                1 + self.number(&rest[1..])?
+                self.constant(rest, 1)?
             }
-            '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => self.number(rest)?,
+            '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => self.constant(rest, 0)?,
             c if c == '_' || c == '$' || c == '.' || c.is_alphanumeric() => {
                 let word = rest[c.len_utf8()..].find(|c: char| c != '_' && !c.is_alphanumeric());
                 word.map_or(rest.len(), |end| end + c.len_utf8())
@@ -239,6 +257,28 @@ impl Scan<'_> {
         Err(self.fail("unterminated quoted string".to_owned()))
     }
 
+    /// The length of a number with its sign; of a complex one its parts are kept.
+    fn constant(&mut self, rest: &str, sign: usize) -> Result<usize, ParseError> {
+        let first = sign + self.number(&rest[sign..])?;
+        let text = |text: &str| text.trim_start_matches('+').replace('_', "");
+        if let Some(imaginary) = imaginary_of(&rest[..first]) {
+            self.complex = Some(("0".to_owned(), text(imaginary)));
+            return Ok(first);
+        }
+        if !rest[first..].starts_with(['+', '-']) {
+            return Ok(first);
+        }
+        let second = match rest[first + 1..].starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+            true => first + 1 + self.number(&rest[first + 1..])?,
+            false => first + 1,
+        };
+        let Some(imaginary) = imaginary_of(&rest[first..second]) else {
+            return Err(self.fail(format!("bad number syntax: {:?}", &rest[..second])));
+        };
+        self.complex = Some((text(&rest[..first]), text(imaginary)));
+        Ok(second)
+    }
+
     /// The length of a number without its sign.
     fn number(&self, rest: &str) -> Result<usize, ParseError> {
         let hex = rest.starts_with("0x") || rest.starts_with("0X");
@@ -250,11 +290,11 @@ impl Scan<'_> {
             !(c == '_' || c == '.' || c.is_alphanumeric() || (exponent && matches!(c, '+' | '-')))
         });
         let text = &rest[..end.unwrap_or(rest.len())];
-        if text.ends_with('i') && !hex {
-            return Err(self.fail(format!("complex numbers are not supported: {text:?}")));
-        }
         if !underscores_separate(text) {
             return Err(self.fail(format!("illegal number syntax: {text:?}")));
+        }
+        if imaginary_of(text).is_some() {
+            return Ok(text.len());
         }
         let octal = text.len() > 1
             && text.starts_with('0')
@@ -264,6 +304,12 @@ impl Scan<'_> {
         }
         Ok(text.len())
     }
+}
+
+/// The number before the `i` of an imaginary constant.
+fn imaginary_of(text: &str) -> Option<&str> {
+    let number = text.strip_suffix('i')?;
+    number.ends_with(|c: char| c.is_ascii_digit() || c == '.').then_some(number)
 }
 
 /// Whether each underscore stands between two digits or after the prefix of the base.

@@ -43,6 +43,9 @@ fn write_plain(out: &mut Vec<u8>, value: &Value, depth: usize) {
         Value::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
         Value::Int(value, _) => out.extend_from_slice(value.to_string().as_bytes()),
         Value::Float(value) => out.extend_from_slice(float(*value, 'g', None).as_bytes()),
+        Value::Complex(real, imaginary) => {
+            out.extend_from_slice(complex(*real, *imaginary, 'g', None).as_bytes());
+        }
         Value::String(text) => out.extend_from_slice(text.bytes()),
         Value::List(list) => {
             out.push(b'[');
@@ -156,6 +159,15 @@ fn is_printable(c: char) -> bool {
     !(c.is_control()
         || c.is_whitespace()
         || matches!(u32::from(c), 0xad | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xfff9..=0xfffb | 0xe000..=0xf8ff | 0xfffe | 0xffff))
+}
+
+/// A complex number: both of its parts as floats.
+#[must_use]
+pub fn complex(real: f64, imaginary: f64, verb: char, precision: Option<usize>) -> String {
+    let imaginary = float(imaginary, verb, precision);
+    let sign = if imaginary.starts_with(['+', '-']) { "" } else { "+" };
+    let real = float(real, verb, precision);
+    format!("({}{sign}{imaginary}i)", real.strip_prefix('+').unwrap_or(&real))
 }
 
 /// A float as `strconv.FormatFloat` writes it with this verb and precision (`None`: the fewest

@@ -268,6 +268,7 @@ fn format_one(spec: &Spec, verb: char, value: &Value) -> Vec<u8> {
         },
         (_, Value::Int(number, _)) => integer(spec, verb, *number, value),
         (_, Value::Float(number)) => floating(spec, verb, *number, value),
+        (_, Value::Complex(real, imaginary)) => complex(spec, verb, (*real, *imaginary), value),
         (_, Value::String(text)) => string(spec, verb, text.bytes(), value),
         (_, Value::Duration(number)) => match verb {
             'v' | 's' => pad(spec, sprint(value)),
@@ -383,6 +384,18 @@ fn floating(spec: &Spec, verb: char, number: f64, value: &Value) -> Vec<u8> {
         return format!("{sign}{digits:0>width$}").into_bytes();
     }
     pad(&Spec { zero: false, ..copy(spec) }, shown.into_bytes())
+}
+
+/// Width and flags are those of each part.
+fn complex(spec: &Spec, verb: char, (real, imaginary): (f64, f64), value: &Value) -> Vec<u8> {
+    if !matches!(verb, 'v' | 'b' | 'g' | 'G' | 'x' | 'X' | 'f' | 'F' | 'e' | 'E') {
+        return bad_verb(verb, value);
+    }
+    let mut out = b"(".to_vec();
+    out.extend(floating(spec, verb, real, value));
+    out.extend(floating(&Spec { plus: true, ..copy(spec) }, verb, imaginary, value));
+    out.extend_from_slice(b"i)");
+    out
 }
 
 fn string(spec: &Spec, verb: char, bytes: &[u8], value: &Value) -> Vec<u8> {

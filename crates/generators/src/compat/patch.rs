@@ -50,7 +50,7 @@ pub(super) fn apply(document: Value, patch: &str) -> Result<Value, Fault> {
     let merged = merge_map(original, patch, Some(Kind::Object(&PATCHED))).map_err(invalid)?;
     let mut document = typed::decode(Value::Object(merged), &PATCHED).map_err(invalid)?;
     if let Value::Object(fields) = &mut document {
-        fields.retain(|field, _| matches!(field.as_str(), "metadata" | "spec"));
+        fields.retain(|field, _| matches!(field.as_str(), "metadata" | "spec" | "operation"));
         restore_project(fields, project);
     }
     super::render::tidy(&mut document);

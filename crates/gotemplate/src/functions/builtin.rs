@@ -132,6 +132,7 @@ enum Basic {
     Bool,
     Int,
     Float,
+    Complex,
     String,
     Other,
 }
@@ -141,6 +142,7 @@ fn basic(value: &Value) -> Basic {
         Value::Bool(_) => Basic::Bool,
         Value::Int(..) | Value::Duration(_) => Basic::Int,
         Value::Float(_) => Basic::Float,
+        Value::Complex(..) => Basic::Complex,
         Value::String(_) => Basic::String,
         _ => Basic::Other,
     }
@@ -177,6 +179,7 @@ fn equal(a: &Value, b: &Value) -> Result<bool, Message> {
     match (a, b) {
         (Value::Bool(a), Value::Bool(b)) => Ok(a == b),
         (Value::Float(a), Value::Float(b)) => Ok(a == b),
+        (Value::Complex(a, i), Value::Complex(b, j)) => Ok(a == b && i == j),
         (Value::String(a), Value::String(b)) => Ok(a == b),
         _ if kind == Basic::Int => Ok(integer(a) == integer(b)),
         _ if a.is_nil() || b.is_nil() => Ok(a.is_nil() == b.is_nil()),

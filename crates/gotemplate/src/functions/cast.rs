@@ -76,12 +76,66 @@ pub(super) fn parse_int(text: &str) -> Option<i64> {
     i64::try_from(if negative { -magnitude } else { magnitude }).ok()
 }
 
-/// `strconv.ParseFloat`, without hexadecimal floats.
+/// `strconv.ParseFloat`: decimal and hexadecimal, with underscores between digits.
 pub(super) fn parse_float(text: &str) -> Option<f64> {
-    let known = text.trim_start_matches(['+', '-']).to_ascii_lowercase();
-    let legal = matches!(known.as_str(), "inf" | "infinity" | "nan")
-        || known.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'+' | b'-'));
-    legal.then(|| text.parse().ok()).flatten()
+    let (negative, digits) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let value = match lower.as_str() {
+        "inf" | "infinity" => f64::INFINITY,
+        "nan" => return (digits.len() == text.len()).then_some(f64::NAN),
+        number => match number.strip_prefix("0x") {
+            Some(number) => hexadecimal(number)?,
+            None => decimal(number)?,
+        },
+    };
+    // What does not fit is an error there.
+    (value.is_finite() || lower.starts_with("inf")).then_some(if negative { -value } else { value })
+}
+
+fn without_underscores(text: &str, digit: fn(&u8) -> bool, first: bool) -> Option<String> {
+    let bytes = text.as_bytes();
+    let legal = (0..bytes.len()).filter(|at| bytes[*at] == b'_').all(|at| {
+        let before = at.checked_sub(1).map_or(first, |before| digit(&bytes[before]));
+        before && bytes.get(at + 1).is_some_and(digit)
+    });
+    legal.then(|| text.replace('_', ""))
+}
+
+fn decimal(text: &str) -> Option<f64> {
+    let text = without_underscores(text, u8::is_ascii_digit, false)?;
+    let legal = |byte: u8| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'+' | b'-');
+    // The library would take `+` and `-` in front.
+    let unsigned = !text.starts_with(['+', '-']);
+    (unsigned && text.bytes().all(legal)).then(|| text.parse().ok()).flatten()
+}
+
+/// `1.8p3`, behind `0x`: the exponent must be there.
+#[expect(clippy::cast_precision_loss, reason = "at most 52 bits of digits are taken as they are")]
+fn hexadecimal(text: &str) -> Option<f64> {
+    let text = without_underscores(text, u8::is_ascii_hexdigit, true)?;
+    let (mantissa, exponent) = text.split_once('p')?;
+    let exponent = exponent.strip_prefix('+').unwrap_or(exponent);
+    let unsigned = exponent.strip_prefix('-').unwrap_or(exponent);
+    if unsigned.is_empty() || !unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let exponent: i32 = exponent.parse().ok()?;
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{part}");
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let significant = digits.trim_start_matches('0');
+    if significant.len() > 13 {
+        return None;
+    }
+    let shift = exponent.checked_sub(4 * i32::try_from(part.len()).ok()?)?;
+    let value = u64::from_str_radix(if significant.is_empty() { "0" } else { significant }, 16);
+    Some(value.ok()? as f64 * 2f64.powi(shift))
 }
 
 /// sprig's `strslice`: the texts of a list's items, nils left out; one text of anything else.

@@ -197,6 +197,7 @@ pub(super) fn write_json(
             }
             out.push('}');
         }
+        Value::Complex(..) => return Err("json: unsupported type: complex128".into()),
         Value::Time(time) => write_text(out, &super::dates::rfc3339(&time.0), html),
         Value::Version(version) => write_text(out, version.original(), html),
         other => out.push_str(&print::text(other)),

@@ -1,8 +1,20 @@
 //! What a value is, and which of several is used.
 
-use super::Function;
 use super::Param::{Any, Bool, String as Str};
+use super::{Answer, Call, Function, cast};
 use crate::value::Value;
+
+/// What a constant such as `1+2i` is read as: a call with its two parts, which no template can
+/// write, for its name is no word of the language.
+pub(crate) const COMPLEX: &str = "complex\u{2071}";
+pub(super) const COMPLEX_FUNCTION: &Function = &Function::new(COMPLEX, &[Str, Str], complex);
+
+fn complex(call: &Call<'_>) -> Answer {
+    match (cast::parse_float(&call.text(0)), cast::parse_float(&call.text(1))) {
+        (Some(real), Some(imaginary)) => Ok(Value::Complex(real, imaginary)),
+        _ => Err("bad number syntax".into()),
+    }
+}
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("typeOf", &[Any], |call| Ok(Value::string(&*call.arguments[0].type_name())))

@@ -91,6 +91,9 @@ fn write(out: &mut String, value: &Value, indent: usize, place: Place) -> Result
             let whole = if json == "-0" { "0" } else { &json };
             out.push_str(&if float { print::float(*number, 'g', None) } else { whole.to_owned() });
         }
+        Value::Complex(..) => {
+            return Err("error marshaling into JSON: json: unsupported type: complex128".into());
+        }
         Value::Time(_) | Value::Version(_) => {
             let mut json = String::new();
             super::encoding::write_json(&mut json, value, false, None, 0)?;
