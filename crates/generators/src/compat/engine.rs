@@ -7,7 +7,9 @@
 
 mod fast;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use gotemplate::{Limits, MissingKey, Template};
 use model::problem::Reason;
@@ -62,6 +64,12 @@ impl Engine {
         }
     }
 
+    /// One string, rendered once.
+    #[cfg(test)]
+    pub(crate) fn text(self, source: &str, parameters: &Params) -> Result<String, Fault> {
+        Texts::new(self).render(source, &Scope::new(parameters))
+    }
+
     pub(crate) fn compile(self, source: &str) -> Result<Text, Fault> {
         if !source.contains("{{") {
             return Ok(Text::Plain(source.into()));
@@ -80,33 +88,53 @@ impl Engine {
             },
         }
     }
+}
 
-    /// One string, rendered. What is rendered many times is better compiled.
-    pub(crate) fn text(self, source: &str, parameters: &Params) -> Result<String, Fault> {
-        self.compile(source)?.render(&Scope::new(parameters))
+/// Texts that are rendered many times, each compiled once.
+pub(crate) struct Texts {
+    engine: Engine,
+    known: RefCell<HashMap<Box<str>, Rc<Text>>>,
+}
+
+/// How many texts are kept compiled: more than any set is written with.
+const MAX_TEXTS: usize = 10_000;
+
+impl Texts {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self { engine, known: RefCell::default() }
+    }
+
+    /// One string, rendered.
+    pub(crate) fn render(&self, source: &str, scope: &Scope<'_>) -> Result<String, Fault> {
+        if !source.contains("{{") {
+            return Ok(source.to_owned());
+        }
+        if let Some(text) = self.known.borrow().get(source) {
+            return text.render(scope);
+        }
+        let text = Rc::new(self.engine.compile(source)?);
+        let mut known = self.known.borrow_mut();
+        if known.len() < MAX_TEXTS {
+            known.insert(source.into(), Rc::clone(&text));
+        }
+        drop(known);
+        text.render(scope)
     }
 
     /// Every string and every key of a tree, rendered: what a matrix does to its second child.
-    pub(crate) fn tree(self, value: &Value, parameters: &Params) -> Result<Value, Fault> {
-        self.tree_in(value, &Scope::new(parameters))
-    }
-
-    /// As [`Engine::tree`], with parameters that other texts have seen.
-    pub(crate) fn tree_in(self, value: &Value, scope: &Scope<'_>) -> Result<Value, Fault> {
+    pub(crate) fn tree(&self, value: &Value, scope: &Scope<'_>) -> Result<Value, Fault> {
         Ok(match value {
-            Value::String(text) if text.contains("{{") => {
-                Value::String(self.compile(text)?.render(scope)?)
-            }
+            Value::String(text) => Value::String(self.render(text, scope)?),
             Value::Array(items) => {
-                let items = items.iter().map(|item| self.tree_in(item, scope));
+                let items = items.iter().map(|item| self.tree(item, scope));
                 Value::Array(items.collect::<Result<_, _>>()?)
             }
             Value::Object(entries) => {
                 let mut rendered = Map::new();
                 // A null in a map vanishes there too: it is a nil interface, which is passed over.
                 for (key, value) in entries.iter().filter(|(_, value)| !value.is_null()) {
-                    let value = self.tree_in(value, scope)?;
-                    rendered.insert(self.compile(key)?.render(scope)?, value);
+                    let value = self.tree(value, scope)?;
+                    rendered.insert(self.render(key, scope)?, value);
                 }
                 Value::Object(rendered)
             }

@@ -27,7 +27,7 @@ use model::problem::Reason;
 use model::provider::Request;
 use serde_json::{Map, Value};
 
-use super::engine::{Engine, Scope};
+use super::engine::{Engine, Scope, Texts};
 use super::params::{Kind, Params, Types};
 use crate::generator::Fault;
 use crate::{RepoReference, World};
@@ -63,10 +63,15 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) requests: BTreeSet<Request>,
     /// Why the items are not all that there may be; then nothing of the set may be removed.
     pub(crate) partial: Vec<Fault>,
+    /// The texts of the generators, and the same where a missing key is an error.
+    texts: Texts,
+    strict: Texts,
     trees: tree::Trees,
     clusters: Option<Rc<[clusters::Known]>>,
     /// What a child of a matrix gave for its fields, rendered.
     children: HashMap<String, Rc<Result<Vec<Row>, Fault>>>,
+    /// How many rows are kept in `children`.
+    kept_rows: usize,
 }
 
 impl<'a> Evaluator<'a> {
@@ -79,9 +84,12 @@ impl<'a> Evaluator<'a> {
             missing: BTreeSet::new(),
             requests: BTreeSet::new(),
             partial: Vec::new(),
+            texts: Texts::new(engine),
+            strict: Texts::new(engine.strict()),
             trees: tree::Trees::default(),
             clusters: None,
             children: HashMap::new(),
+            kept_rows: 0,
         }
     }
 
@@ -98,7 +106,7 @@ impl<'a> Evaluator<'a> {
                 Ok(rows) => rows,
                 Err(fault) if alone => return Err(fault),
                 Err(fault) => {
-                    self.partial.push(fault);
+                    self.miss(fault);
                     continue;
                 }
             };
@@ -148,6 +156,13 @@ impl<'a> Evaluator<'a> {
         Ok(rows)
     }
 
+    /// Remembers that something was not seen.
+    fn miss(&mut self, fault: Fault) {
+        if !self.partial.contains(&fault) {
+            self.partial.push(fault);
+        }
+    }
+
     /// The most elements that this set may give.
     fn most(&self) -> usize {
         self.world.options.max_elements
@@ -178,13 +193,8 @@ impl<'a> Evaluator<'a> {
         {
             let scope = Scope::new(&parameters);
             for (name, source) in values {
-                let source = source.as_str().unwrap_or_default();
-                let value = if source.contains("{{") {
-                    let value = self.engine.compile(source).and_then(|text| text.render(&scope));
-                    value.map_err(|fault| in_field(&format!("values.{name}"), fault))?
-                } else {
-                    source.to_owned()
-                };
+                let value = self.texts.render(source.as_str().unwrap_or_default(), &scope);
+                let value = value.map_err(|fault| in_field(&format!("values.{name}"), fault))?;
                 rendered.insert(name.clone(), Value::String(value));
             }
         }

@@ -34,8 +34,12 @@ impl ScmFilters {
                 repository: regex("repositoryMatch", &filter.repository_match)?,
                 label: regex("labelMatch", &filter.label_match)?,
                 branch: regex("branchMatch", &filter.branch_match)?,
-                paths_exist: filter.paths_exist.iter().map(trimmed).collect(),
-                paths_do_not_exist: filter.paths_do_not_exist.iter().map(trimmed).collect(),
+                paths_exist: filter.paths_exist.iter().map(|path| trimmed(path)).collect(),
+                paths_do_not_exist: filter
+                    .paths_do_not_exist
+                    .iter()
+                    .map(|path| trimmed(path))
+                    .collect(),
             };
             let is_of_branches = compiled.branch.is_some()
                 || !compiled.paths_exist.is_empty()
@@ -130,7 +134,7 @@ impl PullRequestFilters {
     }
 }
 
-fn trimmed(path: &String) -> String {
+fn trimmed(path: &str) -> String {
     path.trim_end_matches('/').to_owned()
 }
 

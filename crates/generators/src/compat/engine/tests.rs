@@ -3,7 +3,7 @@
 use gotemplate::MissingKey;
 use serde_json::{Value, json};
 
-use super::{Engine, Params, Scope, is_missing_key};
+use super::{Engine, Params, Scope, Texts, is_missing_key};
 use crate::compat::params::{Kind, Types};
 
 fn params(value: Value) -> Params {
@@ -99,7 +99,8 @@ fn what_one_text_sets_the_next_one_sees() {
 fn trees_are_rendered_with_their_keys() {
     let params = params(json!({"id": "oak"}));
     let tree = json!({"{{.id}}": ["{{.id}}", null, 1], "gone": null});
-    let rendered = Engine::Go(MissingKey::Default).tree(&tree, &params).unwrap();
+    let texts = Texts::new(Engine::Go(MissingKey::Default));
+    let rendered = texts.tree(&tree, &Scope::new(&params)).unwrap();
     assert_eq!(rendered, json!({"oak": ["oak", null, 1]}));
 }
 

@@ -41,7 +41,7 @@ impl<'a> Evaluator<'a> {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             let status = object["status"].as_object().filter(|status| !status.is_empty());
             let Some(status) = status else {
-                self.partial.push(Fault::new(
+                self.miss(Fault::new(
                     Reason::SourceUnavailable,
                     format!("clusterDecisionResource: {name} has no status yet"),
                 ));

@@ -6,11 +6,14 @@ use serde_json::{Map, Value};
 
 use super::combine::{Unions, flat_product, overlay};
 use super::{Engine, Evaluator, Fault, Level, Params, Row, in_field};
-use crate::compat::engine::Scope;
+use crate::compat::engine::{Scope, is_missing_key};
 
 /// The generators whose `values` are rendered before the rest of them.
 const WITH_VALUES: [&str; 6] =
     ["clusters", "git", "scmProvider", "clusterDecisionResource", "pullRequest", "plugin"];
+
+/// How many rows of second children are kept in case that they are asked for again.
+const MAX_KEPT_ROWS: usize = 20_000;
 
 impl Evaluator<'_> {
     pub(super) fn matrix_rows(&mut self, body: &Value, level: Level) -> Result<Vec<Row>, Fault> {
@@ -21,12 +24,9 @@ impl Evaluator<'_> {
         let mut rows = Vec::new();
         let mut unions = Unions::default();
         for left in self.child(first, level.below())? {
-            let parameters = match left.outcome {
-                Ok(parameters) => parameters,
-                Err(_) => {
-                    rows.push(left);
-                    continue;
-                }
+            let Ok(parameters) = left.outcome else {
+                rows.push(left);
+                continue;
             };
             let inner = self.second(second, level.below(), &parameters);
             let inner = match &*inner {
@@ -80,7 +80,11 @@ impl Evaluator<'_> {
             return Rc::clone(known);
         }
         let rows = Rc::new(self.child(&rendered, level));
-        self.children.insert(key, Rc::clone(&rows));
+        let count = rows.as_ref().as_ref().map_or(1, Vec::len);
+        if self.kept_rows + count <= MAX_KEPT_ROWS {
+            self.kept_rows += count;
+            self.children.insert(key, Rc::clone(&rows));
+        }
         rows
     }
 
@@ -89,7 +93,7 @@ impl Evaluator<'_> {
     fn interpolated(&self, child: &Value, parameters: &Params) -> Result<Value, Fault> {
         let scope = Scope::new(parameters);
         let Engine::Go(_) = self.engine else {
-            let rendered = self.engine.tree_in(child, &scope)?;
+            let rendered = self.texts.tree(child, &scope)?;
             return Ok(with_selector(rendered, child));
         };
         let mut child_without = child.clone();
@@ -97,15 +101,18 @@ impl Evaluator<'_> {
         for kind in WITH_VALUES {
             let Some(body) = child_without[kind].as_object_mut() else { continue };
             let Some(Value::Object(texts)) = body.remove("values") else { continue };
-            let strict = self.engine.strict();
             let early = texts.into_iter().map(|(name, text)| {
                 let source = text.as_str().unwrap_or_default();
-                let rendered = strict.compile(source).and_then(|text| text.render(&scope));
-                (name, rendered.map_or(text, Value::String))
+                match self.strict.render(source, &scope) {
+                    Ok(rendered) => Ok((name, Value::String(rendered))),
+                    Err(fault) if is_missing_key(&fault) => Ok((name, text)),
+                    Err(fault) => Err(in_field(&format!("{kind}.values.{name}"), fault)),
+                }
             });
-            values.push((kind, Value::Object(early.collect::<Map<_, _>>())));
+            let early = early.collect::<Result<Map<_, _>, _>>()?;
+            values.push((kind, Value::Object(early)));
         }
-        let mut rendered = with_selector(self.engine.tree_in(&child_without, &scope)?, child);
+        let mut rendered = with_selector(self.texts.tree(&child_without, &scope)?, child);
         for (kind, values) in values {
             rendered[kind]["values"] = values;
         }

@@ -20,11 +20,13 @@ impl Evaluator<'_> {
         let mut unions = Unions::default();
         for (index, child) in overlays.iter().enumerate() {
             let at = |fault| in_field(&format!("merge.generators[{}]", index + 1), fault);
-            let seen = self.partial.len();
-            let rows = self.child(child, level.below()).map_err(at)?;
+            let before = std::mem::take(&mut self.partial);
+            let rows = self.child(child, level.below());
+            let missed = std::mem::replace(&mut self.partial, before);
+            let rows = rows.map_err(at)?;
             // Without an overlay the base would be a wrong application, not a missing one.
-            if self.partial.len() > seen {
-                return Err(at(self.partial[seen].clone()));
+            if let Some(fault) = missed.into_iter().next() {
+                return Err(at(fault));
             }
             let by_key = unique(&keys, &rows, index + 1)?;
             if let Some(Row { id, outcome: Err(fault) }) =

@@ -57,9 +57,7 @@ impl Evaluator<'_> {
                 Reason::SourceUnavailable,
                 format!("the answer of the service is not complete: {why}"),
             );
-            if !self.partial.contains(&fault) {
-                self.partial.push(fault);
-            }
+            self.miss(fault);
         }
         Ok(answer)
     }
