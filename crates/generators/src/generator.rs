@@ -81,7 +81,7 @@ pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -120,6 +120,8 @@ pub(crate) struct Generator {
     /// Whether it stands in another generator and may be evaluated many times.
     nested: bool,
     kind: Kind,
+    /// The key that its own parameters stand below; empty for none.
+    alias: String,
     selector: Option<selector::Template>,
 }
 
@@ -190,7 +192,7 @@ impl Compiler {
         let selector = selector
             .map(|selector| selector::Template::compile(selector, "selector"))
             .transpose()?;
-        Ok(Generator { node, nested, kind, selector })
+        Ok(Generator { node, nested, kind, alias: spec.alias.clone(), selector })
     }
 
     fn children(
@@ -344,9 +346,11 @@ impl<'a> Evaluator<'a> {
         };
         let values = generator.values();
         let item = |base: Base| {
-            let parameters = base.parameters.and_then(|own| joined(outer, outer_id, &base.id, own));
+            let own = base.parameters.map(|own| below(&generator.alias, own));
+            let parameters = own.and_then(|own| joined(outer, outer_id, &base.id, own));
             let outcome = match values {
-                Some(values) => parameters.and_then(|parameters| with_values(parameters, values)),
+                Some(values) => parameters
+                    .and_then(|parameters| with_values(parameters, values, &generator.alias)),
                 None => parameters.map(Scope::new),
             };
             Item { id: join_ids(outer_id, &base.id), outcome }
@@ -408,15 +412,20 @@ fn joined(outer: &Scope, outer_id: &str, id: &str, own: Parameters) -> Result<Pa
     parameters::merge(&mut all, own).map_err(|conflict| {
         let parameters::Conflict { key, left, right } = conflict;
         Fault::failed(format!(
-            "{outer_id} and {id} both give the parameter {key}, as {left} and as {right}; use \
-             pathParamPrefix, or another name, in one of them"
+            "{outer_id} and {id} both give the parameter {key}, as {left} and as {right}; give \
+             one of the generators an as, or use another name in it"
         ))
     })?;
     Ok(all)
 }
 
+/// The parameters as a map below a key, or as they are when the key is empty.
+fn below(key: &str, own: Parameters) -> Parameters {
+    if key.is_empty() { own } else { Parameters::from_iter([(key.to_owned(), own.into())]) }
+}
+
 /// Adds `values`: each is a template over what is known so far, never over another value.
-fn with_values(parameters: Parameters, values: &Values) -> Result<Scope, Fault> {
+fn with_values(parameters: Parameters, values: &Values, alias: &str) -> Result<Scope, Fault> {
     let scope = Scope::new(parameters);
     if values.0.is_empty() {
         return Ok(scope);
@@ -424,6 +433,7 @@ fn with_values(parameters: Parameters, values: &Values) -> Result<Scope, Fault> 
     let rendered = values.render(&scope)?;
     let mut parameters = scope.into_map();
     let more = Parameters::from_iter([("values".to_owned(), Value::Object(rendered))]);
+    let more = below(alias, more);
     parameters::merge(&mut parameters, more).map_err(|conflict| {
         let parameters::Conflict { key, left, right } = conflict;
         Fault::failed(format!("{key} is given twice, as {left} and as {right}; rename one of them"))

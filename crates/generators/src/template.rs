@@ -10,6 +10,7 @@ mod compare;
 mod functions;
 mod helpers;
 mod output;
+mod place;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -25,6 +26,7 @@ use thiserror::Error;
 
 use crate::parameters;
 use output::BoundedOutput;
+use place::Place;
 
 pub(crate) use compare::lenient_version;
 pub(crate) use functions::{normalize, regex_reason};
@@ -32,18 +34,16 @@ pub(crate) use output::Budget;
 
 /// The names an error lists; more would hide the message.
 const MAX_NAMES_SHOWN: usize = 24;
-/// The characters of a template that an error shows.
-const MAX_TEXT_SHOWN: usize = 160;
 
 /// Why a template gave nothing for this element.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum TemplateError {
-    #[error("{text:?} is not a template: {message}")]
-    Syntax { text: String, message: String },
-    #[error("{text:?} needs the parameter {parameter}, which is not there; {known}")]
-    Missing { text: String, parameter: String, known: String },
-    #[error("{text:?} failed: {message}")]
-    Failed { text: String, message: String },
+    #[error("{place} is not a template: {message}")]
+    Syntax { place: Place, message: String },
+    #[error("{place} needs the parameter {parameter}, which is not there; {known}")]
+    Missing { place: Place, parameter: String, known: String },
+    #[error("{place} failed: {message}")]
+    Failed { place: Place, message: String },
 }
 
 /// The parameters that a template sees.
@@ -101,8 +101,13 @@ impl Text {
         if !source.contains("{{") {
             return Ok(Self { source: source.to_owned(), body: Body::Plain });
         }
-        let template = check::compile(source)
-            .map_err(|message| TemplateError::Syntax { text: shown(source), message })?;
+        let template = check::compile(source).map_err(|refusal| {
+            let place = match refusal.tag {
+                Some((line, column)) => Place::of_tag(source, line, column),
+                None => Place::of(source, refusal.at),
+            };
+            TemplateError::Syntax { place, message: refusal.message }
+        })?;
         let body = match typed(&template) {
             Some(parameter) => Body::Typed(Box::new(parameter)),
             None => match parts(&template) {
@@ -145,7 +150,7 @@ impl Text {
                     .map_err(|error| self.error(&error, scope))?;
                 if value.is_value_missing() {
                     let name = value.relative_path().map_or("in it", String::as_str);
-                    return Err(self.missing(name, scope));
+                    return Err(missing(Place::of_tag(&self.source, 1, 1), name, scope));
                 }
                 budget.spend(parameters::size(value.value())).map_err(|m| self.failed(m))?;
                 Ok(value.value().clone())
@@ -180,9 +185,10 @@ impl Text {
                 Part::Raw(text) => joined.push_str(text),
                 Part::Name { segments, written } => {
                     let value = parameters::lookup(scope.map(), segments)
-                        .ok_or_else(|| self.missing(written, scope))?;
-                    let text = functions::text(value)
-                        .map_err(|message| self.failed(format!("{written} {message}")))?;
+                        .ok_or_else(|| missing(self.name(written), written, scope))?;
+                    let text = functions::text(value).map_err(|message| {
+                        failed(self.name(written), format!("{written} {message}"))
+                    })?;
                     joined.push_str(&text);
                 }
             }
@@ -192,27 +198,39 @@ impl Text {
     }
 
     fn failed(&self, message: impl Into<String>) -> TemplateError {
-        TemplateError::Failed { text: shown(&self.source), message: message.into() }
+        failed(Place::whole(&self.source), message)
     }
 
-    fn missing(&self, parameter: &str, scope: &Scope) -> TemplateError {
-        let known = known_names(parameter, scope.map());
-        TemplateError::Missing { text: shown(&self.source), parameter: parameter.to_owned(), known }
+    fn name(&self, written: &str) -> Place {
+        Place::of_name(&self.source, written)
     }
 
     fn error(&self, error: &RenderError, scope: &Scope) -> TemplateError {
+        let place = match (error.line_no, error.column_no) {
+            (Some(line), Some(column)) => Place::of_tag(&self.source, line, column),
+            _ => Place::of_tag(&self.source, 1, 1),
+        };
         match error.reason() {
-            RenderErrorReason::MissingVariable(Some(name)) => self.missing(name, scope),
-            RenderErrorReason::MissingVariable(None) => self.failed("a value in it is not there"),
+            RenderErrorReason::MissingVariable(Some(name)) => missing(place, name, scope),
+            RenderErrorReason::MissingVariable(None) => failed(place, "a value in it is not there"),
             RenderErrorReason::ParamNotFoundForIndex(helper, index) => {
-                self.failed(format!("{helper} needs at least {} argument", index + 1))
+                failed(place, format!("{helper} needs at least {} argument", index + 1))
             }
             RenderErrorReason::InvalidJsonIndex(key) => {
-                self.failed(format!("a list is asked for the key {key}; its keys are numbers"))
+                failed(place, format!("a list is asked for the key {key}; its keys are numbers"))
             }
-            reason => self.failed(reason.to_string()),
+            reason => failed(place, reason.to_string()),
         }
     }
+}
+
+fn failed(place: Place, message: impl Into<String>) -> TemplateError {
+    TemplateError::Failed { place, message: message.into() }
+}
+
+fn missing(place: Place, parameter: &str, scope: &Scope) -> TemplateError {
+    let known = known_names(parameter, scope.map());
+    TemplateError::Missing { place, parameter: parameter.to_owned(), known }
 }
 
 /// The expression of a string that is only `{{{json expr}}}`.
@@ -256,8 +274,7 @@ fn part(element: &TemplateElement) -> Option<Part> {
 fn known_names(wanted: &str, parameters: &Map<String, Value>) -> String {
     let names = parameters::names(parameters);
     if names.is_empty() {
-        return "there are no parameters here: only the children of a matrix see those of the \
-                children before them"
+        return "there are no parameters here (a generator sees some only inside a matrix)"
             .to_owned();
     }
     let wanted = wanted.trim_start_matches("@root.").trim_start_matches("this.");
@@ -266,13 +283,4 @@ fn known_names(wanted: &str, parameters: &Map<String, Value>) -> String {
     let more = if names.len() > MAX_NAMES_SHOWN { ", …" } else { "" };
     let listed: Vec<&str> = names.iter().take(MAX_NAMES_SHOWN).map(String::as_str).collect();
     format!("{hint}there are: {}{more}", listed.join(", "))
-}
-
-fn shown(text: &str) -> String {
-    if text.chars().count() <= MAX_TEXT_SHOWN {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(MAX_TEXT_SHOWN).collect();
-    short.push('…');
-    short
 }

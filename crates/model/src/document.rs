@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::application::Application;
 use crate::argo;
 use crate::cluster::Cluster;
-use crate::set::ApplicationSet;
+use crate::set::{ApplicationSet, unknown_field};
 use crate::suggest;
 use crate::yaml;
 
@@ -209,14 +209,12 @@ fn typed<T: DeserializeOwned>(
 /// cannot be judged yet: a template may stand where a number will be.
 fn check_template(set: &ApplicationSet) -> Result<(), DocumentError> {
     for (field, template) in set.spec.templates() {
-        let tried: Result<Application, _> = serde_path_to_error::deserialize(&template);
-        let Err(error) = tried else { continue };
-        if error.inner().to_string().starts_with("unknown field") {
+        if let Some((path, message)) = unknown_field(&template) {
             return Err(DocumentError::Field {
                 kind: "ApplicationSet",
                 name: set.metadata.name.to_string(),
-                path: format!("{field}.{}", error.path()),
-                message: with_hint(&error.inner().to_string()),
+                path: format!("{field}.{path}"),
+                message: with_hint(&message),
             });
         }
     }

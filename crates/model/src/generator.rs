@@ -32,6 +32,9 @@ pub struct Generator {
     pub kind: GeneratorKind,
     /// Keeps the elements whose parameters, flattened to text, match.
     pub selector: Option<LabelSelector>,
+    /// The key that its own parameters stand below, `values` too, so that two generators that give the
+    /// same names can meet. Empty: they stand at the top. Written `as`; for those without children.
+    pub alias: String,
     /// Laid over the set's template for the elements of this generator; it stands inside the kind.
     /// Maps are joined key by key, anything else here wins, `false`, `0`, `""` and null as well.
     /// Only an entry of the set's own list has one.
@@ -146,6 +149,13 @@ impl GeneratorKind {
 }
 
 impl Generator {
+    fn has_children(&self) -> bool {
+        matches!(
+            self.kind,
+            GeneratorKind::Matrix(_) | GeneratorKind::Merge(_) | GeneratorKind::Join(_)
+        )
+    }
+
     /// The generators inside of this one.
     pub fn children(&self) -> impl Iterator<Item = &Generator> {
         let (many, pair) = match &self.kind {

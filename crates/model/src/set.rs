@@ -16,7 +16,7 @@ use crate::selector::Labels;
 pub use policy::{
     ApplicationsSync, ElementLimit, IgnoreApplicationDifference, PreservedFields, SetSyncPolicy,
 };
-pub use template::{Patch, TemplatePatch, overlaid, patch};
+pub use template::{Patch, TemplatePatch, overlaid, patch, unknown_field};
 
 /// An `ApplicationSet` document in the native dialect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

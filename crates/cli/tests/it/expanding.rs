@@ -287,7 +287,7 @@ spec:
                 },
                 {
                   "element": "list[1]",
-                  "message": "metadata.name: \"{{name}}\" needs the parameter name, which is not there; did you mean nmae? there are: nmae",
+                  "message": "metadata.name: \"{{name}}\" (line 1, column 1) needs the parameter name, which is not there; did you mean nmae? there are: nmae",
                   "reason": "TemplateFailed",
                   "set": "second"
                 },

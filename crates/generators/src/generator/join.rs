@@ -10,13 +10,15 @@ use model::selector::LabelSelector;
 use serde_json::{Map, Value};
 
 use super::kept::Kept;
-use super::{Compiler, Evaluator, Fault, Generator, Item, field_text, grouped, own_id};
+use super::{Compiler, Evaluator, Fault, Generator, Item, field_text, grouped, join_ids, own_id};
 use crate::application::in_field;
 use crate::parameters::{self, Conflict, Parameters};
 use crate::template::{Budget, Scope, Text};
 
 /// What stands in an id for the side that is absent.
 const NOTHING: &str = "-";
+/// What stands there when the key of the other side is not known.
+const UNKNOWN: &str = "?";
 
 #[derive(Debug)]
 pub(super) struct Template {
@@ -28,6 +30,7 @@ pub(super) struct Template {
 #[derive(Debug)]
 struct Side {
     name: &'static str,
+    is_left: bool,
     generator: Generator,
     keys: Vec<Text>,
 }
@@ -56,7 +59,12 @@ impl Template {
             let keys = keys.into_iter().enumerate();
             let keys =
                 keys.map(|(index, key)| field_text(&format!("join.on[{index}].{name}"), key));
-            Ok(Side { name, generator, keys: keys.collect::<Result<_, Fault>>()? })
+            Ok(Side {
+                name,
+                is_left: name == "left",
+                generator,
+                keys: keys.collect::<Result<_, Fault>>()?,
+            })
         };
         Ok(Self {
             kind: join.kind,
@@ -104,7 +112,7 @@ impl Template {
                     }
                 }
                 None if keeps_left => {
-                    let id = format!("{} + {NOTHING}", row.id);
+                    let id = self.left.half(&row.id, outer_id, NOTHING);
                     keep(alone(id, &row.scope, &nulls_of_right, &right.failed))?;
                 }
                 None => {}
@@ -114,8 +122,7 @@ impl Template {
             let nulls_of_left = skeleton(&left.rows);
             let unmet = right.rows.iter().zip(&is_met).filter(|(_, is_met)| !**is_met);
             for (row, _) in unmet {
-                let own = own_id(&row.id, outer_id);
-                let id = super::join_ids(outer_id, &format!("{NOTHING} + {own}"));
+                let id = self.right.half(&row.id, outer_id, NOTHING);
                 keep(alone(id, &row.scope, &nulls_of_left, &left.failed))?;
             }
         }
@@ -127,6 +134,14 @@ impl Template {
 }
 
 impl Side {
+    /// The id of a pair of which only this side is there.
+    fn half(&self, id: &str, outer_id: &str, other: &str) -> String {
+        let own = own_id(id, outer_id);
+        let pair =
+            if self.is_left { format!("{own} + {other}") } else { format!("{other} + {own}") };
+        join_ids(outer_id, &pair)
+    }
+
     fn rows(
         &self,
         evaluator: &mut Evaluator<'_>,
@@ -139,7 +154,10 @@ impl Side {
             let row = outcome.and_then(|scope| Ok((self.key(&scope)?, scope)));
             match row {
                 Ok((key, scope)) => rows.rows.push(Row { id, scope, key }),
-                Err(fault) => rows.failed.push(Item { id, outcome: Err(fault) }),
+                Err(fault) => {
+                    let id = self.half(&id, outer_id, UNKNOWN);
+                    rows.failed.push(Item { id, outcome: Err(fault) });
+                }
             }
         }
         Ok(rows)
@@ -168,8 +186,8 @@ fn pair(left: &Row, right: &Row, outer_id: &str) -> Item {
     let outcome = parameters::merge(&mut joined, right.scope.map().clone()).map_err(|conflict| {
         let Conflict { key, left: a, right: b } = conflict;
         Fault::failed(format!(
-            "{} and {right_id} both give the parameter {key}, as {a} and as {b}; rename it in one \
-             of them, or make it a key of the join",
+            "{} and {right_id} both give the parameter {key}, as {a} and as {b}; give one of \
+             the generators an as, or use another name in it",
             left.id
         ))
     });

@@ -13,7 +13,7 @@ use model::set::overlaid;
 use serde_json::Value;
 
 use super::kept::Kept;
-use super::{Compiler, Evaluator, Fault, Generator, Item, field_text, grouped};
+use super::{Compiler, Evaluator, Fault, Generator, Item, field_text, grouped, join_ids, own_id};
 use crate::application::in_field;
 use crate::parameters;
 use crate::template::{Budget, Scope, Text};
@@ -76,9 +76,10 @@ impl Template {
         let at = |fault: Fault, index: usize| fault.at(&format!("merge.generators[{index}]"));
         let base = evaluator.items(&self.base, outer_id, outer).map_err(|fault| at(fault, 0))?;
         let mut overlays = Vec::new();
-        for (index, child) in self.overlays.iter().enumerate() {
-            let items = evaluator.items(child, outer_id, outer);
-            overlays.push(self.by_key(items.map_err(|fault| at(fault, index + 1))?));
+        for (child, index) in self.overlays.iter().zip(1..) {
+            let items =
+                evaluator.items(child, outer_id, outer).map_err(|fault| at(fault, index))?;
+            overlays.push(self.by_key(items, index, outer_id));
         }
         let count = base.len();
         let mut kept = Kept::new(selector, evaluator.most());
@@ -92,7 +93,7 @@ impl Template {
         Ok(items)
     }
 
-    fn by_key(&self, items: Vec<Item>) -> Overlay {
+    fn by_key(&self, items: Vec<Item>, index: usize, outer_id: &str) -> Overlay {
         let mut overlay = Overlay { rows: HashMap::new(), failed: Vec::new() };
         for Item { id, outcome } in items {
             match outcome.and_then(|scope| Ok((self.key(&scope)?, scope))) {
@@ -101,7 +102,11 @@ impl Template {
                     overlay.rows.entry(key).or_default().push(row);
                 }
                 Ok((None, _)) => {}
-                Err(fault) => overlay.failed.push(Item { id, outcome: Err(fault) }),
+                Err(fault) => {
+                    let own = format!("merge.generators[{index}] {}", own_id(&id, outer_id));
+                    let id = join_ids(outer_id, &own);
+                    overlay.failed.push(Item { id, outcome: Err(fault) });
+                }
             }
         }
         overlay

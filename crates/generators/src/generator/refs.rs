@@ -29,7 +29,6 @@ pub(super) struct Template {
     exclude: Vec<Text>,
     regex: Text,
     semver: Text,
-    prefix: String,
     pub(super) values: Values,
 }
 
@@ -58,7 +57,6 @@ impl Template {
             exclude: texts("exclude", &refs.exclude)?,
             regex: text("regex", &refs.regex)?,
             semver: text("semver", &refs.semver)?,
-            prefix: refs.param_prefix.clone(),
             values: Values::compile(&refs.values, label)?,
         })
     }
@@ -140,8 +138,7 @@ impl Template {
             "short_sha": sha.get(..SHORT).unwrap_or(sha),
             "version": version(name).map_or(Value::Null, |version| version.to_string().into()),
         });
-        let key = if self.prefix.is_empty() { "ref" } else { &self.prefix };
-        let parameters = Parameters::from_iter([(key.to_owned(), value)]);
+        let parameters = Parameters::from_iter([("ref".to_owned(), value)]);
         Base::new(&format!("{} {name}", self.label()), Ok(parameters))
     }
 }

@@ -4,7 +4,7 @@
 //! (so that a parameter may be called like a helper, and a map is never printed as `[object]`),
 //! and each turn of a loop begins with a step that the budget counts.
 
-use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
+use handlebars::template::{HelperTemplate, Parameter, TemplateElement, TemplateMapping};
 use handlebars::{Template, TemplateError, TemplateErrorReason};
 use model::suggest;
 
@@ -22,7 +22,22 @@ const MAX_TAGS: usize = 1000;
 /// The deepest nesting of blocks, brackets and `else`: parser and renderer recurse.
 const MAX_NESTING: usize = 32;
 
-pub(super) fn compile(source: &str) -> Result<Template, String> {
+/// Why a text is no template, and where.
+pub(super) struct Refusal {
+    pub(super) message: String,
+    /// Line and column of the tag that is wrong.
+    pub(super) tag: Option<(usize, usize)>,
+    /// Where the parser stopped, which may be far behind what is wrong.
+    pub(super) at: Option<(usize, usize)>,
+}
+
+impl From<String> for Refusal {
+    fn from(message: String) -> Self {
+        Self { message, tag: None, at: None }
+    }
+}
+
+pub(super) fn compile(source: &str) -> Result<Template, Refusal> {
     check_bounds(source)?;
     let mut template = Template::compile(source).map_err(|error| syntax(&error))?;
     check_template(&mut template)?;
@@ -30,15 +45,14 @@ pub(super) fn compile(source: &str) -> Result<Template, String> {
 }
 
 /// The parser lists all that it could have read; where it stopped says more.
-fn syntax(error: &TemplateError) -> String {
+fn syntax(error: &TemplateError) -> Refusal {
     let message = match error.reason() {
         TemplateErrorReason::InvalidSyntax(_) => {
             "it cannot be read; is a tag or a block not closed?".to_owned()
         }
         reason => reason.to_string(),
     };
-    let at = error.pos().map(|(line, column)| format!(" (line {line}, column {column})"));
-    format!("{message}{}", at.unwrap_or_default())
+    Refusal { message, tag: None, at: error.pos() }
 }
 
 fn check_bounds(source: &str) -> Result<(), String> {
@@ -90,18 +104,28 @@ fn blocks(source: &str) -> usize {
     deepest
 }
 
-fn check_template(template: &mut Template) -> Result<(), String> {
-    template.elements.iter_mut().try_for_each(check_element)
+fn check_template(template: &mut Template) -> Result<(), Refusal> {
+    let Template { elements, mapping, .. } = template;
+    for (index, element) in elements.iter_mut().enumerate() {
+        check_element(element).map_err(|refusal| Refusal {
+            // The innermost block says it best.
+            tag: refusal.tag.or_else(|| mapping.get(index).map(|at| (at.0, at.1))),
+            ..refusal
+        })?;
+    }
+    Ok(())
 }
 
-fn check_element(element: &mut TemplateElement) -> Result<(), String> {
+fn check_element(element: &mut TemplateElement) -> Result<(), Refusal> {
     match element {
         TemplateElement::RawString(_) | TemplateElement::Comment(_) => Ok(()),
         TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => {
-            check_expression(call)
+            check_expression(call).map_err(Refusal::from)
         }
         TemplateElement::HelperBlock(block) => check_block(block),
-        _ => Err("partials (>) and decorators (*) are not part of templates here".to_owned()),
+        _ => Err(Refusal::from(
+            "partials (>) and decorators (*) are not part of templates here".to_owned(),
+        )),
     }
 }
 
@@ -115,25 +139,28 @@ fn check_expression(call: &mut HelperTemplate) -> Result<(), String> {
     check_arguments(call)
 }
 
-fn check_block(block: &mut HelperTemplate) -> Result<(), String> {
+fn check_block(block: &mut HelperTemplate) -> Result<(), Refusal> {
     let name = check_name(&block.name, Form::Block)?;
     check_arguments(block)?;
     if let Some(template) = &mut block.template {
         check_template(template)?;
         if name == "each" {
-            template.elements.insert(0, step());
+            let (element, at) = step();
+            template.elements.insert(0, element);
+            template.mapping.insert(0, at);
         }
     }
     block.inverse.as_mut().map_or(Ok(()), check_template)
 }
 
-fn step() -> TemplateElement {
+/// The step, with the place that the library keeps for each element.
+fn step() -> (TemplateElement, TemplateMapping) {
     let mut template = Template::compile("{{step}}").expect("a name is a template");
     let mut element = template.elements.remove(0);
     if let TemplateElement::Expression(call) = &mut element {
         call.name = Parameter::Name(STEP.to_owned());
     }
-    element
+    (element, template.mapping.remove(0))
 }
 
 fn check_arguments(call: &mut HelperTemplate) -> Result<(), String> {

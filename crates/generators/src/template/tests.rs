@@ -103,21 +103,21 @@ fn what_is_missing_is_an_error_that_names_it() {
             "{{#each items}}{{nmae}}{{/each}}",
         ],
         &expect![[r#"
-            {{nmae}}  →  error: "{{nmae}}" needs the parameter nmae, which is not there; did you mean name? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
-            {{metadata.labels.envv}}  →  error: "{{metadata.labels.envv}}" needs the parameter metadata.labels.envv, which is not there; did you mean metadata.labels.env? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
-            {{name.first}}  →  error: "{{name.first}}" needs the parameter name.first, which is not there; there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
-            {{lower nmae}}  →  error: "{{lower nmae}}" needs the parameter nmae, which is not there; did you mean name? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
-            {{#each nmae}}{{/each}}  →  error: "{{#each nmae}}{{/each}}" needs the parameter nmae, which is not there; did you mean name? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
-            {{lookup metadata.labels "zone"}}  →  error: "{{lookup metadata.labels \"zone\"}}" failed: lookup metadata.labels "zone" is not there
-            {{lower (lookup metadata.labels "zone")}}  →  error: "{{lower (lookup metadata.labels \"zone\")}}" failed: argument 1 of lower is not there
-            {{{json nmae}}}  →  error: "{{{json nmae}}}" needs the parameter nmae, which is not there; did you mean name? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
-            {{list.9}}  →  error: "{{list.9}}" needs the parameter list.9, which is not there; did you mean list.0? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
-            {{list.x}}  →  error: "{{list.x}}" needs the parameter list.x, which is not there; did you mean list.0? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
-            {{nothing}}  →  error: "{{nothing}}" failed: nothing is null, which is not text; give it a value, or use default
-            {{metadata}}  →  error: "{{metadata}}" failed: metadata is a map, not text; name a key of it, or use toYaml or json
-            {{list}}  →  error: "{{list}}" failed: list is a list, not text; use join, toYaml or json
-            {{eq nmae 1}}  →  error: "{{eq nmae 1}}" needs the parameter nmae, which is not there; did you mean name? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
-            {{#each items}}{{nmae}}{{/each}}  →  error: "{{#each items}}{{nmae}}{{/each}}" needs the parameter nmae, which is not there; did you mean name? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
+            {{nmae}}  →  error: "{{nmae}}" (line 1, column 1) needs the parameter nmae, which is not there; did you mean name? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
+            {{metadata.labels.envv}}  →  error: "{{metadata.labels.envv}}" (line 1, column 1) needs the parameter metadata.labels.envv, which is not there; did you mean metadata.labels.env? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
+            {{name.first}}  →  error: "{{name.first}}" (line 1, column 1) needs the parameter name.first, which is not there; there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
+            {{lower nmae}}  →  error: "{{lower nmae}}" (line 1, column 1) needs the parameter nmae, which is not there; did you mean name? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
+            {{#each nmae}}{{/each}}  →  error: "{{#each nmae}}" (line 1, column 1) needs the parameter nmae, which is not there; did you mean name? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
+            {{lookup metadata.labels "zone"}}  →  error: "{{lookup metadata.labels \"zone\"}}" (line 1, column 1) failed: lookup metadata.labels "zone" is not there
+            {{lower (lookup metadata.labels "zone")}}  →  error: "{{lower (lookup metadata.labels \"zone\")}}" (line 1, column 1) failed: argument 1 of lower is not there
+            {{{json nmae}}}  →  error: "{{{json nmae}}}" (line 1, column 1) needs the parameter nmae, which is not there; did you mean name? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
+            {{list.9}}  →  error: "{{list.9}}" (line 1, column 1) needs the parameter list.9, which is not there; did you mean list.0? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
+            {{list.x}}  →  error: "{{list.x}}" (line 1, column 1) needs the parameter list.x, which is not there; did you mean list.0? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
+            {{nothing}}  →  error: "{{nothing}}" (line 1, column 1) failed: nothing is null, which is not text; give it a value, or use default
+            {{metadata}}  →  error: "{{metadata}}" (line 1, column 1) failed: metadata is a map, not text; name a key of it, or use toYaml or json
+            {{list}}  →  error: "{{list}}" (line 1, column 1) failed: list is a list, not text; use join, toYaml or json
+            {{eq nmae 1}}  →  error: "{{eq nmae 1}}" (line 1, column 1) needs the parameter nmae, which is not there; did you mean name? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
+            {{#each items}}{{nmae}}{{/each}}  →  error: "{{nmae}}" (line 1, column 16) needs the parameter nmae, which is not there; did you mean name? there are: account, big, empty, first, html, items.0.name, items.0.port, items.1.name, items.1.port, list.0, list.1, list.2, metadata.labels.env, metadata.labels.example.com/zone, name, on, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, ratio, text, tier
         "#]],
     );
 }
@@ -143,21 +143,21 @@ fn what_is_no_template_is_an_error_before_rendering() {
             "{{lower name name}}",
         ],
         &expect![[r#"
-            {{name  →  error: "{{name" is not a template: it cannot be read; is a tag or a block not closed? (line 1, column 7)
-            {{}}  →  error: "{{}}" is not a template: it cannot be read; is a tag or a block not closed? (line 1, column 3)
-            {{#if name}}x  →  error: "{{#if name}}x" is not a template: it cannot be read; is a tag or a block not closed? (line 1, column 14)
-            {{#if name}}x{{/each}}  →  error: "{{#if name}}x{{/each}}" is not a template: helper "if" was opened, but "each" is closing (line 1, column 14)
-            {{> partial}}  →  error: "{{> partial}}" is not a template: partials (>) and decorators (*) are not part of templates here
-            {{#> partial}}{{/partial}}  →  error: "{{#> partial}}{{/partial}}" is not a template: partials (>) and decorators (*) are not part of templates here
-            {{* inline}}  →  error: "{{* inline}}" is not a template: partials (>) and decorators (*) are not part of templates here
-            {{lowr name}}  →  error: "{{lowr name}}" is not a template: unknown helper "lowr"; did you mean "lower"? known: default, required, lower, upper, trim, replace, regexReplace, trunc, indent, slugify, normalize, sha256, join, split, first, last, toYaml, toJson, json, fromYaml, lookup, eq, ne, lt, lte, gt, gte, and, or, not, has, startsWith, endsWith, semverCompare, if, unless, each, with, raw
-            {{#lower name}}x{{/lower}}  →  error: "{{#lower name}}x{{/lower}}" is not a template: lower gives a value; write {{lower …}} without #
-            {{each list}}  →  error: "{{each list}}" is not a template: each is a block; write {{#each …}} and {{/each}}
-            {{#name}}x{{/name}}  →  error: "{{#name}}x{{/name}}" is not a template: unknown helper "name"; known: default, required, lower, upper, trim, replace, regexReplace, trunc, indent, slugify, normalize, sha256, join, split, first, last, toYaml, toJson, json, fromYaml, lookup, eq, ne, lt, lte, gt, gte, and, or, not, has, startsWith, endsWith, semverCompare, if, unless, each, with, raw
-            {{lower (name)}}  →  error: "{{lower (name)}}" is not a template: (name) calls nothing; write name without the brackets
-            {{log name}}  →  error: "{{log name}}" is not a template: unknown helper "log"; known: default, required, lower, upper, trim, replace, regexReplace, trunc, indent, slugify, normalize, sha256, join, split, first, last, toYaml, toJson, json, fromYaml, lookup, eq, ne, lt, lte, gt, gte, and, or, not, has, startsWith, endsWith, semverCompare, if, unless, each, with, raw
-            {{lower name size=3}}  →  error: "{{lower name size=3}}" failed: lower takes no argument size=; write lower text
-            {{lower name name}}  →  error: "{{lower name name}}" failed: lower takes other arguments; write lower text
+            {{name  →  error: "{{name" (line 1, column 7) is not a template: it cannot be read; is a tag or a block not closed?
+            {{}}  →  error: "{{}}" (line 1, column 3) is not a template: it cannot be read; is a tag or a block not closed?
+            {{#if name}}x  →  error: "{{#if name}}x" (line 1, column 14) is not a template: it cannot be read; is a tag or a block not closed?
+            {{#if name}}x{{/each}}  →  error: "{{#if name}}x{{/each}}" (line 1, column 14) is not a template: helper "if" was opened, but "each" is closing
+            {{> partial}}  →  error: "{{> partial}}" (line 1, column 1) is not a template: partials (>) and decorators (*) are not part of templates here
+            {{#> partial}}{{/partial}}  →  error: "{{#> partial}}" (line 1, column 1) is not a template: partials (>) and decorators (*) are not part of templates here
+            {{* inline}}  →  error: "{{* inline}}" (line 1, column 1) is not a template: partials (>) and decorators (*) are not part of templates here
+            {{lowr name}}  →  error: "{{lowr name}}" (line 1, column 1) is not a template: unknown helper "lowr"; did you mean "lower"? known: default, required, lower, upper, trim, replace, regexReplace, trunc, indent, slugify, normalize, sha256, join, split, first, last, toYaml, toJson, json, fromYaml, lookup, eq, ne, lt, lte, gt, gte, and, or, not, has, startsWith, endsWith, semverCompare, if, unless, each, with, raw
+            {{#lower name}}x{{/lower}}  →  error: "{{#lower name}}" (line 1, column 1) is not a template: lower gives a value; write {{lower …}} without #
+            {{each list}}  →  error: "{{each list}}" (line 1, column 1) is not a template: each is a block; write {{#each …}} and {{/each}}
+            {{#name}}x{{/name}}  →  error: "{{#name}}" (line 1, column 1) is not a template: unknown helper "name"; known: default, required, lower, upper, trim, replace, regexReplace, trunc, indent, slugify, normalize, sha256, join, split, first, last, toYaml, toJson, json, fromYaml, lookup, eq, ne, lt, lte, gt, gte, and, or, not, has, startsWith, endsWith, semverCompare, if, unless, each, with, raw
+            {{lower (name)}}  →  error: "{{lower (name)}}" (line 1, column 1) is not a template: (name) calls nothing; write name without the brackets
+            {{log name}}  →  error: "{{log name}}" (line 1, column 1) is not a template: unknown helper "log"; known: default, required, lower, upper, trim, replace, regexReplace, trunc, indent, slugify, normalize, sha256, join, split, first, last, toYaml, toJson, json, fromYaml, lookup, eq, ne, lt, lte, gt, gte, and, or, not, has, startsWith, endsWith, semverCompare, if, unless, each, with, raw
+            {{lower name size=3}}  →  error: "{{lower name size=3}}" (line 1, column 1) failed: lower takes no argument size=; write lower text
+            {{lower name name}}  →  error: "{{lower name name}}" (line 1, column 1) failed: lower takes other arguments; write lower text
         "#]],
     );
 }
@@ -219,14 +219,14 @@ fn helpers_of_text() {
         &expect![[r#"
             {{default nmae "x"}} {{default empty nothing "y"}} {{default name "z"}}  →  "x y eu-1"
             {{default (lookup metadata.labels "zone") "none"}}  →  "none"
-            {{required empty "set a name"}}  →  error: "{{required empty \"set a name\"}}" failed: required: set a name
+            {{required empty "set a name"}}  →  error: "{{required empty \"set a name\"}}" (line 1, column 1) failed: required: set a name
             {{required name "set a name"}}  →  "eu-1"
             {{lower "AbÇ"}} {{upper "abß"}} [{{trim " a "}}]  →  "abç ABSS [a]"
-            {{replace path "/" "-"}} {{replace name "" "x"}}  →  error: "{{replace path \"/\" \"-\"}} {{replace name \"\" \"x\"}}" failed: replace: the text to replace is empty
+            {{replace path "/" "-"}} {{replace name "" "x"}}  →  error: "{{replace name \"\" \"x\"}}" (line 1, column 26) failed: replace: the text to replace is empty
             {{regexReplace name "([a-z]+)-([0-9])" "$2.$1"}}  →  "1.eu"
-            {{regexReplace name "(" "x"}}  →  error: "{{regexReplace name \"(\" \"x\"}}" failed: regexReplace: "(" is not a regular expression: unclosed group
+            {{regexReplace name "(" "x"}}  →  error: "{{regexReplace name \"(\" \"x\"}}" (line 1, column 1) failed: regexReplace: "(" is not a regular expression: unclosed group
             {{trunc name 2}} {{trunc name -1}} {{trunc name 99}} {{trunc "añb" 2}}  →  "eu 1 eu-1 añ"
-            {{trunc name "2"}}  →  error: "{{trunc name \"2\"}}" failed: trunc: "2" is not a whole number
+            {{trunc name "2"}}  →  error: "{{trunc name \"2\"}}" (line 1, column 1) failed: trunc: "2" is not a whole number
             {{indent "a
 
             b" 2}}  →  error: "{{indent \"a\n\nb\" 2}}" is not a template: invalid parameter "\"a\n\nb\""
@@ -234,12 +234,12 @@ fn helpers_of_text() {
             {{normalize "My_Cluster.eu."}}  →  "my-cluster.eu"
             {{sha256 ""}}  →  "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
             {{join list ","}} {{join path.segments "_"}} {{first list}} {{last list}}  →  "a,b,c apps_web a c"
-            {{join items ","}}  →  error: "{{join items \",\"}}" failed: join: item 0 is a map, not text; name a key of it, or use toYaml or json
-            {{split name "-"}}  →  error: "{{split name \"-\"}}" failed: split is a list, not text; use join, toYaml or json
+            {{join items ","}}  →  error: "{{join items \",\"}}" (line 1, column 1) failed: join: item 0 is a map, not text; name a key of it, or use toYaml or json
+            {{split name "-"}}  →  error: "{{split name \"-\"}}" (line 1, column 1) failed: split is a list, not text; use join, toYaml or json
             {{toYaml metadata}}  →  "annotations: {}\nlabels:\n  env: prod\n  example.com/zone: z1"
             {{toJson items}}  →  "[{\"name\":\"x\",\"port\":80},{\"name\":\"y\",\"port\":443}]"
             {{json name}}  →  "\"eu-1\""
-            {{{json (fromYaml "{")}}}  →  error: "{{{json (fromYaml \"{\")}}}" failed: fromYaml: line 2: while parsing a node, did not find expected node content
+            {{{json (fromYaml "{")}}}  →  error: "{{{json (fromYaml \"{\")}}}" (line 1, column 1) failed: fromYaml: line 2: while parsing a node, did not find expected node content
         "#]],
     );
 }
@@ -267,12 +267,12 @@ fn helpers_that_test() {
         &expect![[r#"
             {{eq name "eu-1"}} {{eq tier 3.0}} {{eq tier "3"}} {{eq path "apps/web"}}  →  "true true false true"
             {{ne name "x"}} {{lt tier 4}} {{gte tier "3"}} {{gt "b" "a"}} {{lte 1 0.5}}  →  "true true true true false"
-            {{lt name 3}}  →  error: "{{lt name 3}}" failed: lt: "eu-1" and 3 cannot be ordered; compare two numbers or two texts
+            {{lt name 3}}  →  error: "{{lt name 3}}" (line 1, column 1) failed: lt: "eu-1" and 3 cannot be ordered; compare two numbers or two texts
             {{and on tier}} {{and on nmae}} {{or nmae on}} {{not nmae}} {{not empty}}  →  "true false true true true"
             {{has list "b"}} {{has metadata.labels "env"}} {{has list "z"}}  →  "true true false"
             {{startsWith name "eu"}} {{endsWith path "web"}}  →  "true true"
             {{semverCompare ">=1.30, <2" "v1.31.2-gke.100"}} {{semverCompare "^1.30" "1.29"}}  →  "true false"
-            {{semverCompare ">=1.30.0-rc.1" "1.30.0-rc.2"}} {{semverCompare "1" "x"}}  →  error: "{{semverCompare \">=1.30.0-rc.1\" \"1.30.0-rc.2\"}} {{semverCompare \"1\" \"x\"}}" failed: semverCompare: "x" is not a version: unexpected character 'x' while parsing major version number
+            {{semverCompare ">=1.30.0-rc.1" "1.30.0-rc.2"}} {{semverCompare "1" "x"}}  →  error: "{{semverCompare \"1\" \"x\"}}" (line 1, column 49) failed: semverCompare: "x" is not a version: unexpected character 'x' while parsing major version number
             {{#if (and (eq metadata.labels.env "prod") (gt tier 2))}}big{{else}}small{{/if}}  →  "big"
             {{#if metadata.labels.canary}}canary{{else if tier}}tier {{tier}}{{else}}none{{/if}}  →  "tier 3"
             {{#eq name "eu-1"}}yes{{else}}no{{/eq}}{{#unless on}}off{{/unless}}  →  "yes"

@@ -128,27 +128,27 @@ fn keys_of_a_join_are_values() {
         "{{default a 0}}",
         ".",
         &expect![[r#"
-        0 list[0] + list[0]  →  1 on eu-1: .
-        0 list[2]  →  held
-        0 list[3]  →  held
-        ! set, list[2]: GeneratorFailed: join.on[0].left is null, which equals nothing; use default in it, or a selector
-        ! set, list[3]: TemplateFailed: join.on[0].left: "{{{json a}}}" needs the parameter a, which is not there; there are no parameters here: only the children of a matrix see those of the children before them
-        incomplete
-    "#]],
+            0 list[0] + list[0]  →  1 on eu-1: .
+            0 list[2] + ?  →  held
+            0 list[3] + ?  →  held
+            ! set, list[2] + ?: GeneratorFailed: join.on[0].left is null, which equals nothing; use default in it, or a selector
+            ! set, list[3] + ?: TemplateFailed: join.on[0].left: "{{{json a}}}" (line 1, column 1) needs the parameter a, which is not there; there are no parameters here (a generator sees some only inside a matrix)
+            incomplete
+        "#]],
     );
     check(
         &join("{{a}}"),
         "{{default a 0}}",
         ".",
         &expect![[r#"
-        0 list[0] + list[0]  →  1 on eu-1: .
-        0 list[1] + list[0]  →  1 on eu-1: .
-        0 list[2]  →  held
-        0 list[3]  →  held
-        ! set, list[2]: TemplateFailed: join.on[0].left: "{{a}}" failed: a is null, which is not text; give it a value, or use default
-        ! set, list[3]: TemplateFailed: join.on[0].left: "{{a}}" needs the parameter a, which is not there; there are no parameters here: only the children of a matrix see those of the children before them
-        incomplete
-    "#]],
+            0 list[0] + list[0]  →  1 on eu-1: .
+            0 list[1] + list[0]  →  1 on eu-1: .
+            0 list[2] + ?  →  held
+            0 list[3] + ?  →  held
+            ! set, list[2] + ?: TemplateFailed: join.on[0].left: "{{a}}" (line 1, column 1) failed: a is null, which is not text; give it a value, or use default
+            ! set, list[3] + ?: TemplateFailed: join.on[0].left: "{{a}}" (line 1, column 1) needs the parameter a, which is not there; there are no parameters here (a generator sees some only inside a matrix)
+            incomplete
+        "#]],
     );
 }
 
@@ -183,13 +183,13 @@ fn a_failing_item_holds_what_it_might_have_met() {
         "{{id}}",
         "{{default r 0}}",
         &expect![[r#"
-        0 list[0] + list[0]  →  a on eu-1: 1
-        0 list[1] + -  →  held
-        0 list[1]  →  held
-        ! set, list[1]: TemplateFailed: join.on[0].right: "{{id}}" needs the parameter id, which is not there; there are: r
-        ! set, list[1] + -: GeneratorFailed: whether it has a partner is not known while list[1] fails; see there
-        incomplete
-    "#]],
+            0 list[0] + list[0]  →  a on eu-1: 1
+            0 list[1] + -  →  held
+            0 ? + list[1]  →  held
+            ! set, ? + list[1]: TemplateFailed: join.on[0].right: "{{id}}" (line 1, column 1) needs the parameter id, which is not there; there are: r
+            ! set, list[1] + -: GeneratorFailed: whether it has a partner is not known while ? + list[1] fails; see there
+            incomplete
+        "#]],
     );
     let merge = "- merge:
     mergeKeys: [id]
@@ -201,13 +201,13 @@ fn a_failing_item_holds_what_it_might_have_met() {
         "{{id}}",
         "{{r}}",
         &expect![[r#"
-        0 list[0]  →  a on eu-1: 1
-        0 list[1]  →  held
-        0 list[1]#2  →  held
-        ! set, list[1]: TemplateFailed: the merge key id: "{{{json id}}}" needs the parameter id, which is not there; there are: r; or set missingKey: ignore
-        ! set, list[1]: GeneratorFailed: whether list[1] changes it is not known while that fails; see there
-        incomplete
-    "#]],
+            0 list[0]  →  a on eu-1: 1
+            0 list[1]  →  held
+            0 merge.generators[1] list[1]  →  held
+            ! set, list[1]: GeneratorFailed: whether merge.generators[1] list[1] changes it is not known while that fails; see there
+            ! set, merge.generators[1] list[1]: TemplateFailed: the merge key id: "{{{json id}}}" (line 1, column 1) needs the parameter id, which is not there; there are: r; or set missingKey: ignore
+            incomplete
+        "#]],
     );
 }
 
@@ -222,11 +222,11 @@ fn sides_that_give_one_key_two_values() {
         "{{id}}",
         "{{v}}",
         &expect![[r#"
-        0 list[0] + list[0]  →  a on eu-1: 1
-        0 list[1] + list[1]  →  held
-        ! set, list[1] + list[1]: GeneratorFailed: list[1] and list[1] both give the parameter v, as 2 and as 3; rename it in one of them, or make it a key of the join
-        incomplete
-    "#]],
+            0 list[0] + list[0]  →  a on eu-1: 1
+            0 list[1] + list[1]  →  held
+            ! set, list[1] + list[1]: GeneratorFailed: list[1] and list[1] both give the parameter v, as 2 and as 3; give one of the generators an as, or use another name in it
+            incomplete
+        "#]],
     );
 }
 
@@ -264,16 +264,16 @@ fn merge_keys_that_are_missing_or_met_twice() {
         name,
         "{{v}}",
         &expect![[r#"
-        0 list[0]  →  a on eu-1: 0
-        0 list[1]  →  held
-        0 list[2]  →  held
-        0 list[3]  →  held
-        0 list[4]  →  c on eu-1: 3
-        ! set, list[1]: TemplateFailed: the merge key id: "{{{json id}}}" needs the parameter id, which is not there; there are: nm, v; or set missingKey: ignore
-        ! set, list[2]: GeneratorFailed: list[0] and list[1] have the same merge keys, so which of them is meant is not known; make them differ, or use a join
-        ! set, list[3]: GeneratorFailed: the merge key id is null, which equals nothing; give it a value, or set missingKey: ignore
-        incomplete
-    "#]],
+            0 list[0]  →  a on eu-1: 0
+            0 list[1]  →  held
+            0 list[2]  →  held
+            0 list[3]  →  held
+            0 list[4]  →  c on eu-1: 3
+            ! set, list[1]: TemplateFailed: the merge key id: "{{{json id}}}" (line 1, column 1) needs the parameter id, which is not there; there are: nm, v; or set missingKey: ignore
+            ! set, list[2]: GeneratorFailed: list[0] and list[1] have the same merge keys, so which of them is meant is not known; make them differ, or use a join
+            ! set, list[3]: GeneratorFailed: the merge key id is null, which equals nothing; give it a value, or set missingKey: ignore
+            incomplete
+        "#]],
     );
     check(
         &merge("ignore"),
@@ -376,7 +376,7 @@ fn combinations_that_cannot_be_used() {
         ! set, generators[0]: GeneratorFailed: join.right: git has neither directories nor files
         incomplete
         - join: {left: {list: {}}, right: {list: {}}, on: [{left: '{{lowr a}}', right: b}]}
-        ! set, generators[0]: TemplateFailed: join.on[0].left: "{{lowr a}}" is not a template: unknown helper "lowr"; did you mean "lower"? known: default, required, lower, upper, trim, replace, regexReplace, trunc, indent, slugify, normalize, sha256, join, split, first, last, toYaml, toJson, json, fromYaml, lookup, eq, ne, lt, lte, gt, gte, and, or, not, has, startsWith, endsWith, semverCompare, if, unless, each, with, raw
+        ! set, generators[0]: TemplateFailed: join.on[0].left: "{{lowr a}}" (line 1, column 1) is not a template: unknown helper "lowr"; did you mean "lower"? known: default, required, lower, upper, trim, replace, regexReplace, trunc, indent, slugify, normalize, sha256, join, split, first, last, toYaml, toJson, json, fromYaml, lookup, eq, ne, lt, lte, gt, gte, and, or, not, has, startsWith, endsWith, semverCompare, if, unless, each, with, raw
         incomplete
         - join: {left: {git: {repoURL: r, directories: [{path: a}]}}, right: {list: {}}, on: [a]}
         ! set, generators[0]: SourceUnavailable: join.left: r at HEAD cannot be read: connection refused
@@ -517,25 +517,25 @@ fn patches_that_fail_hold_their_element() {
         0 list[0]  →  held app-a
         0 list[1]  →  held app-b
         1 list[0]#2  →  held app-c
-        ! set, list[0]: TemplateFailed: templatePatch[0].when: "{{missing}}" needs the parameter missing, which is not there; there are: canary, nm
-        ! set, list[0]: TemplateFailed: templatePatch[0].when: "{{missing}}" needs the parameter missing, which is not there; there are: canary, nm
-        ! set, list[1]: TemplateFailed: templatePatch[0].when: "{{missing}}" needs the parameter missing, which is not there; there are: canary, nm
+        ! set, list[0]: TemplateFailed: templatePatch[0].when: "{{missing}}" (line 1, column 1) needs the parameter missing, which is not there; there are: canary, nm
+        ! set, list[0]: TemplateFailed: templatePatch[0].when: "{{missing}}" (line 1, column 1) needs the parameter missing, which is not there; there are: canary, nm
+        ! set, list[1]: TemplateFailed: templatePatch[0].when: "{{missing}}" (line 1, column 1) needs the parameter missing, which is not there; there are: canary, nm
         complete
 
         0 list[0]  →  held app-a
         0 list[1]  →  held app-b
         1 list[0]#2  →  held app-c
-        ! set, list[0]: TemplateFailed: templatePatch.metadata.labels.x: "{{missing}}" needs the parameter missing, which is not there; there are: canary, nm
-        ! set, list[0]: TemplateFailed: templatePatch.metadata.labels.x: "{{missing}}" needs the parameter missing, which is not there; there are: canary, nm
-        ! set, list[1]: TemplateFailed: templatePatch.metadata.labels.x: "{{missing}}" needs the parameter missing, which is not there; there are: canary, nm
+        ! set, list[0]: TemplateFailed: templatePatch.metadata.labels.x: "{{missing}}" (line 1, column 1) needs the parameter missing, which is not there; there are: canary, nm
+        ! set, list[0]: TemplateFailed: templatePatch.metadata.labels.x: "{{missing}}" (line 1, column 1) needs the parameter missing, which is not there; there are: canary, nm
+        ! set, list[1]: TemplateFailed: templatePatch.metadata.labels.x: "{{missing}}" (line 1, column 1) needs the parameter missing, which is not there; there are: canary, nm
         complete
 
         0 list[0]  →  held
         0 list[1]  →  held
         1 list[0]#2  →  held
-        ! set, list[0]: TemplateFailed: templatePatch.metadata.name: "{{missing}}" needs the parameter missing, which is not there; there are: canary, nm
-        ! set, list[0]: TemplateFailed: templatePatch.metadata.name: "{{missing}}" needs the parameter missing, which is not there; there are: canary, nm
-        ! set, list[1]: TemplateFailed: templatePatch.metadata.name: "{{missing}}" needs the parameter missing, which is not there; there are: canary, nm
+        ! set, list[0]: TemplateFailed: templatePatch.metadata.name: "{{missing}}" (line 1, column 1) needs the parameter missing, which is not there; there are: canary, nm
+        ! set, list[0]: TemplateFailed: templatePatch.metadata.name: "{{missing}}" (line 1, column 1) needs the parameter missing, which is not there; there are: canary, nm
+        ! set, list[1]: TemplateFailed: templatePatch.metadata.name: "{{missing}}" (line 1, column 1) needs the parameter missing, which is not there; there are: canary, nm
         incomplete
 
         0 list[0]  →  held a-new
@@ -551,8 +551,8 @@ fn patches_that_fail_hold_their_element() {
         1 list[0]#2  →  c-new on eu-1: c
         complete
 
-        ! set: TemplateFailed: spec.templatePatch[0].spec.project: "{{x y}}" is not a template: unknown helper "x"; known: default, required, lower, upper, trim, replace, regexReplace, trunc, indent, slugify, normalize, sha256, join, split, first, last, toYaml, toJson, json, fromYaml, lookup, eq, ne, lt, lte, gt, gte, and, or, not, has, startsWith, endsWith, semverCompare, if, unless, each, with, raw
-        ! set: TemplateFailed: spec.templatePatch[0].when: "{{#if}}" is not a template: it cannot be read; is a tag or a block not closed? (line 1, column 8)
+        ! set: TemplateFailed: spec.templatePatch[0].spec.project: "{{x y}}" (line 1, column 1) is not a template: unknown helper "x"; known: default, required, lower, upper, trim, replace, regexReplace, trunc, indent, slugify, normalize, sha256, join, split, first, last, toYaml, toJson, json, fromYaml, lookup, eq, ne, lt, lte, gt, gte, and, or, not, has, startsWith, endsWith, semverCompare, if, unless, each, with, raw
+        ! set: TemplateFailed: spec.templatePatch[0].when: "{{#if}}" (line 1, column 8) is not a template: it cannot be read; is a tag or a block not closed?
         incomplete
     "#]].assert_eq(&text.join("\n"));
 }
@@ -576,8 +576,8 @@ fn unknown_fields_are_errors_of_the_document() {
             ),
         ];
     expect![[r#"
-
-
+        ApplicationSet set: spec.template.spec.source.helm.valuesFiles: unknown field `valuesFiles`, expected one of `releaseName`, `valueFiles`, `values`, `valuesObject`, `parameters`, `ignoreMissingValueFiles`, `skipCrds`, `kubeVersion`, `apiVersions`; did you mean `valueFiles`?
+        ApplicationSet set: spec.generators[0].list.template.spec.sources: unknown field `sources`, expected one of `project`, `source`, `destination`, `syncPolicy`, `ignoreDifferences`, `info`; did you mean `source`?
         ApplicationSet set: spec.templatePatch.metadata.label: unknown field `label`, expected one of `name`, `labels`, `annotations`; did you mean `labels`?
         ApplicationSet set: spec.templatePatches: unknown field `templatePatches`, expected one of `generators`, `template`, `templatePatch`, `safety`, `syncPolicy`, `preservedFields`, `ignoreApplicationDifferences`; did you mean `templatePatch`?
         ApplicationSet set: spec.templatePatch: [0].if: unknown field `if`, expected `when` or `patch`
@@ -609,10 +609,10 @@ fn a_flat_list_of_clusters() {
         "all",
         "x",
         &expect![[r#"
-        0 clusters  →  held
-        ! set, clusters: TemplateFailed: values.t: "{{metadata.labels.tier}}" needs the parameter metadata.labels.tier, which is not there; did you mean metadata.labels.env? there are: metadata.labels.env, metadata.labels.region, name, nameNormalized, project, server
-        incomplete
-    "#]],
+            0 clusters  →  held
+            ! set, clusters: TemplateFailed: values.t: "{{metadata.labels.tier}}" (line 1, column 1) needs the parameter metadata.labels.tier, which is not there; did you mean metadata.labels.env? there are: metadata.labels.env, metadata.labels.region, name, nameNormalized, project, server
+            incomplete
+        "#]],
     );
     let _ = Known::default();
 }

@@ -97,7 +97,7 @@ fn every_claim_to_a_name_is_told() {
         "app-x",
         &expect![[r#"
             set regions: list[0]
-              held: spec.source.path: "{{path}}" needs the parameter path, which is not there; there are: name
+              held: spec.source.path: "{{path}}" (line 1, column 1) needs the parameter path, which is not there; there are: name
               made by spec.generators[0].list
               parameter name
               spec.template.metadata.name: app-{{name}} → 

@@ -251,13 +251,13 @@ fn a_missing_parameter_holds_one_element() {
         &set(generators, "{{name}}", "eu-1", "{{path}}"),
         &fleet(),
         &expect![[r#"
-        0 list[0]  →  a on eu-1: x
-        0 list[1]  →  held b
-        0 list[2]  →  held
-        ! set, list[1]: TemplateFailed: spec.source.path: "{{path}}" needs the parameter path, which is not there; there are: name
-        ! set, list[2]: TemplateFailed: metadata.name: "{{name}}" needs the parameter name, which is not there; there are: path
-        incomplete
-    "#]],
+            0 list[0]  →  a on eu-1: x
+            0 list[1]  →  held b
+            0 list[2]  →  held
+            ! set, list[1]: TemplateFailed: spec.source.path: "{{path}}" (line 1, column 1) needs the parameter path, which is not there; there are: name
+            ! set, list[2]: TemplateFailed: metadata.name: "{{name}}" (line 1, column 1) needs the parameter name, which is not there; there are: path
+            incomplete
+        "#]],
     );
 }
 
@@ -308,8 +308,8 @@ fn what_is_not_an_application_names_the_field() {
         0 list[0]  →  held a
         ! set, list[0]: InvalidApplication: spec.source.kustomize.replicas[0].count: invalid type: string "3", expected u32; for a number, a boolean, a list or a map write only {{{json …}}} as the value
         complete
-        ! set: TemplateFailed: spec.template.spec.destination.cluster: "{{x y}}" is not a template: unknown helper "x"; known: default, required, lower, upper, trim, replace, regexReplace, trunc, indent, slugify, normalize, sha256, join, split, first, last, toYaml, toJson, json, fromYaml, lookup, eq, ne, lt, lte, gt, gte, and, or, not, has, startsWith, endsWith, semverCompare, if, unless, each, with, raw
-        ! set: TemplateFailed: spec.template.spec.source.path: "{{#if size}}" is not a template: it cannot be read; is a tag or a block not closed? (line 1, column 13)
+        ! set: TemplateFailed: spec.template.spec.destination.cluster: "{{x y}}" (line 1, column 1) is not a template: unknown helper "x"; known: default, required, lower, upper, trim, replace, regexReplace, trunc, indent, slugify, normalize, sha256, join, split, first, last, toYaml, toJson, json, fromYaml, lookup, eq, ne, lt, lte, gt, gte, and, or, not, has, startsWith, endsWith, semverCompare, if, unless, each, with, raw
+        ! set: TemplateFailed: spec.template.spec.source.path: "{{#if size}}" (line 1, column 13) is not a template: it cannot be read; is a tag or a block not closed?
         incomplete
     "#]].assert_eq(&text);
 }
@@ -473,12 +473,12 @@ fn keys_with_two_values_in_a_matrix() {
             0 clusters eu-1 × list[2]  →  held
             0 clusters us-1 × list[0]  →  held
             0 clusters us-1 × list[2]  →  held
-            ! set, clusters dev × list[0]: GeneratorFailed: clusters dev and list[0] both give the parameter name, as "dev" and as "other"; use pathParamPrefix, or another name, in one of them
-            ! set, clusters dev × list[2]: GeneratorFailed: clusters dev and list[2] both give the parameter values.a, as "x" and as true; use pathParamPrefix, or another name, in one of them
-            ! set, clusters eu-1 × list[0]: GeneratorFailed: clusters eu-1 and list[0] both give the parameter name, as "eu-1" and as "other"; use pathParamPrefix, or another name, in one of them
-            ! set, clusters eu-1 × list[2]: GeneratorFailed: clusters eu-1 and list[2] both give the parameter values.a, as "x" and as true; use pathParamPrefix, or another name, in one of them
-            ! set, clusters us-1 × list[0]: GeneratorFailed: clusters us-1 and list[0] both give the parameter name, as "us-1" and as "other"; use pathParamPrefix, or another name, in one of them
-            ! set, clusters us-1 × list[2]: GeneratorFailed: clusters us-1 and list[2] both give the parameter values.a, as "x" and as true; use pathParamPrefix, or another name, in one of them
+            ! set, clusters dev × list[0]: GeneratorFailed: clusters dev and list[0] both give the parameter name, as "dev" and as "other"; give one of the generators an as, or use another name in it
+            ! set, clusters dev × list[2]: GeneratorFailed: clusters dev and list[2] both give the parameter values.a, as "x" and as true; give one of the generators an as, or use another name in it
+            ! set, clusters eu-1 × list[0]: GeneratorFailed: clusters eu-1 and list[0] both give the parameter name, as "eu-1" and as "other"; give one of the generators an as, or use another name in it
+            ! set, clusters eu-1 × list[2]: GeneratorFailed: clusters eu-1 and list[2] both give the parameter values.a, as "x" and as true; give one of the generators an as, or use another name in it
+            ! set, clusters us-1 × list[0]: GeneratorFailed: clusters us-1 and list[0] both give the parameter name, as "us-1" and as "other"; give one of the generators an as, or use another name in it
+            ! set, clusters us-1 × list[2]: GeneratorFailed: clusters us-1 and list[2] both give the parameter values.a, as "x" and as true; give one of the generators an as, or use another name in it
             incomplete
         "#]],
     );
@@ -519,7 +519,7 @@ fn generators_that_say_too_little() {
         incomplete
 
         - git: {repoURL: '{{url}}', directories: [{path: a}]}
-        ! set, generators[0]: TemplateFailed: git.repoURL: "{{url}}" needs the parameter url, which is not there; there are no parameters here: only the children of a matrix see those of the children before them
+        ! set, generators[0]: TemplateFailed: git.repoURL: "{{url}}" (line 1, column 1) needs the parameter url, which is not there; there are no parameters here (a generator sees some only inside a matrix)
         incomplete
 
         - matrix: {generators: []}
@@ -527,7 +527,7 @@ fn generators_that_say_too_little() {
         incomplete
 
         - matrix: {generators: [{list: {elements: [{a: '{{lowr x}}'}]}}]}
-        ! set, generators[0]: TemplateFailed: matrix.generators[0]: list.elements[0].a: "{{lowr x}}" is not a template: unknown helper "lowr"; did you mean "lower"? known: default, required, lower, upper, trim, replace, regexReplace, trunc, indent, slugify, normalize, sha256, join, split, first, last, toYaml, toJson, json, fromYaml, lookup, eq, ne, lt, lte, gt, gte, and, or, not, has, startsWith, endsWith, semverCompare, if, unless, each, with, raw
+        ! set, generators[0]: TemplateFailed: matrix.generators[0]: list.elements[0].a: "{{lowr x}}" (line 1, column 1) is not a template: unknown helper "lowr"; did you mean "lower"? known: default, required, lower, upper, trim, replace, regexReplace, trunc, indent, slugify, normalize, sha256, join, split, first, last, toYaml, toJson, json, fromYaml, lookup, eq, ne, lt, lte, gt, gte, and, or, not, has, startsWith, endsWith, semverCompare, if, unless, each, with, raw
         incomplete
 
         - list: {elementsYaml: 'a: 1'}

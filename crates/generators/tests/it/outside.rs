@@ -53,14 +53,16 @@ fn branches_and_tags_by_their_names() {
     );
     expect![[r#"{"ref":{"kind":"branch","name":"feature/A_b","normalized":"feature-a-b","sha":"000000000000000000000000000000000000000b","short_sha":"00000000","version":null},"values":{"slug":"feature-a-b"}}"#]].assert_eq(&parameters(&world(), branches));
     let tags = "- tags: {repoURL: https://git.example/app.git, semver: '>=1, <3'}
-- tags: {repoURL: https://git.example/app.git, semver: '>=2.0.0-rc', paramPrefix: t}
-- tags: {repoURL: https://git.example/app.git, match: ['chart/*'], paramPrefix: t}";
-    let name = "{{default ref.version t.version}}";
+- tags: {repoURL: https://git.example/app.git, semver: '>=2.0.0-rc'}
+  as: t
+- tags: {repoURL: https://git.example/app.git, match: ['chart/*']}
+  as: t";
+    let name = "{{default ref.version t.ref.version}}";
     check(
         &world(),
         tags,
         name,
-        "{{default ref.name t.name}}",
+        "{{default ref.name t.ref.name}}",
         &expect![[r#"
         0 tags 2.1.0  →  2.1.0 on eu-1: 2.1.0
         0 tags v1.2.3  →  1.2.3 on eu-1: v1.2.3
@@ -280,22 +282,35 @@ fn pull_requests_of_each_repository() {
           left: {pullRequest: {github: {owner: '{{organization}}', repo: '{{repository}}'}, filters: [{branchMatch: '.'}]}}
           right: {list: {elements: [{author: ada, team: x}]}}
           on: [author]";
-    let generators = generators.replace("branch: main", "short_sha: '01234567'");
+    let clashing = generators.replace("branch: main", "short_sha: '01234567'");
     check(
         &known,
-        &generators,
+        &clashing,
         "{{repository}}-{{number}}",
         "{{branch_slug}}/{{title}}",
         &expect![[r#"
-            0 scmProvider acme/web@main × pullRequest 9  →  held
-            0 scmProvider acme/web@main × pullRequest 10  →  held
-            ! set, scmProvider acme/web@main × pullRequest 10: GeneratorFailed: scmProvider acme/web@main and pullRequest 10 both give the parameter branch, as "main" and as "t"; use pathParamPrefix, or another name, in one of them
-            ! set, scmProvider acme/web@main × pullRequest 9: GeneratorFailed: scmProvider acme/web@main and pullRequest 9 both give the parameter branch, as "main" and as "Fix/Ü_b"; use pathParamPrefix, or another name, in one of them
+            0 scmProvider acme/web@main × pullRequest 9 + ?  →  held
+            0 scmProvider acme/web@main × pullRequest 10 + ?  →  held
+            ! set, scmProvider acme/web@main × pullRequest 10 + ?: GeneratorFailed: scmProvider acme/web@main and pullRequest 10 both give the parameter branch, as "main" and as "t"; give one of the generators an as, or use another name in it
+            ! set, scmProvider acme/web@main × pullRequest 9 + ?: GeneratorFailed: scmProvider acme/web@main and pullRequest 9 both give the parameter branch, as "main" and as "Fix/Ü_b"; give one of the generators an as, or use another name in it
             incomplete
             {"repositories":{"provider":{"github":{"organization":"acme","allBranches":false,"excludeArchivedRepos":false}},"filters":[{"repositoryMatch":"^[aw]"}]}}
             {"pullRequests":{"provider":{"github":{"owner":"acme","repo":"api"}}}}
             {"pullRequests":{"provider":{"github":{"owner":"acme","repo":"web"}}}}"#]],
     );
+    let named = clashing
+        .replace("        selector:", "        as: repo\n        selector:")
+        .replace("short_sha", "repo.short_sha")
+        .replace("{{organization}}", "{{repo.organization}}")
+        .replace("{{repository}}", "{{repo.repository}}");
+    let name = "{{repo.repository}}-{{number}}";
+    check(&known, &named, name, "{{branch_slug}}/{{repo.branch}}", &expect![[r#"
+        0 scmProvider acme/web@main × pullRequest 9 + list[0]  →  web-9 on eu-1: fix-u-b/main
+        0 scmProvider acme/web@main × pullRequest 10 + list[0]  →  web-10 on eu-1: t/main
+        complete
+        {"repositories":{"provider":{"github":{"organization":"acme","allBranches":false,"excludeArchivedRepos":false}},"filters":[{"repositoryMatch":"^[aw]"}]}}
+        {"pullRequests":{"provider":{"github":{"owner":"acme","repo":"api"}}}}
+        {"pullRequests":{"provider":{"github":{"owner":"acme","repo":"web"}}}}"#]]);
     let only = "- pullRequest: {github: {owner: acme, repo: web}, filters: [{titleMatch: c$}, {branchMatch: ^nope}], values: {t: '{{title}}'}}";
     check(
         &known,

@@ -15,6 +15,11 @@ impl TryFrom<Map<String, Value>> for Generator {
             None => None,
             Some(raw) => Some(parse("selector", raw)?),
         };
+        let alias = match map.remove("as") {
+            None => String::new(),
+            Some(Value::String(alias)) if is_alias(&alias) => alias,
+            Some(other) => return Err(format!("as is {other:.40}; it is the name of a parameter")),
+        };
         let mut entries = map.into_iter();
         let (Some((name, mut raw)), extra) = (entries.next(), entries.next()) else {
             return Err(format!("a generator needs one kind: {}", KINDS.join(", ")));
@@ -31,7 +36,10 @@ impl TryFrom<Map<String, Value>> for Generator {
                 "{name}.template is {other:.40}; it is a map of metadata and spec"
             ));
         }
-        let generator = Self { kind: kind(&name, raw)?, selector, template };
+        let generator = Self { kind: kind(&name, raw)?, selector, alias, template };
+        if !generator.alias.is_empty() && generator.has_children() {
+            return Err(format!("{name} takes no as; give it to the generators inside"));
+        }
         if let Some(child) = generator.children().find(|child| child.template.is_some()) {
             return Err(format!(
                 "{name}: its {} has a template, which only a generator of the set's own list can \
@@ -41,6 +49,11 @@ impl TryFrom<Map<String, Value>> for Generator {
         }
         Ok(generator)
     }
+}
+
+fn is_alias(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(plain)
 }
 
 fn kind(name: &str, raw: Value) -> Result<GeneratorKind, String> {
@@ -144,6 +157,9 @@ impl From<Generator> for Map<String, Value> {
             fields.insert("template".to_owned(), template);
         }
         let mut map = Self::from_iter([(name.to_owned(), value)]);
+        if !generator.alias.is_empty() {
+            map.insert("as".to_owned(), generator.alias.into());
+        }
         if let Some(selector) = generator.selector {
             map.insert("selector".to_owned(), to_value(selector));
         }

@@ -22,9 +22,6 @@ pub struct RefsGenerator {
     /// For tags: the name is a version, with or without a `v`, that meets this constraint.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub semver: String,
-    /// Puts the parameters below this key instead of `ref`, so that two of them can meet.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub param_prefix: String,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
 }

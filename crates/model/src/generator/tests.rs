@@ -19,7 +19,7 @@ fn read(raw: Value) -> String {
 fn every_kind_is_read_and_written() {
     let github = json!({"organization": "acme"});
     let generators = [
-        json!({"clusters": {"flatList": true}}),
+        json!({"clusters": {"flatList": true}, "as": "c"}),
         json!({"branches": {"repoURL": "r", "match": ["release/*"], "regex": "^r"}}),
         json!({"tags": {"repoURL": "r", "semver": ">=1", "template": {"metadata": {}}}}),
         json!({"scmProvider": {"github": github, "cloneProtocol": "https", "filters": [{"repositoryMatch": "a"}]}}),
@@ -31,7 +31,7 @@ fn every_kind_is_read_and_written() {
     ];
     let lines: Vec<_> = generators.into_iter().map(read).collect();
     expect![[r#"
-        clusters {"clusters":{"flatList":true,"selector":{}}}
+        clusters {"as":"c","clusters":{"flatList":true,"selector":{}}}
         branches {"branches":{"match":["release/*"],"regex":"^r","repoURL":"r"}}
         tags {"tags":{"repoURL":"r","semver":">=1","template":{"metadata":{}}}}
         scmProvider {"scmProvider":{"cloneProtocol":"https","filters":[{"repositoryMatch":"a"}],"github":{"allBranches":false,"excludeArchivedRepos":false,"organization":"acme"}}}
@@ -63,6 +63,8 @@ fn what_is_wrong_is_named_with_the_nearest_name() {
         json!({"join": {"kind": "full", "left": {"list": {}}, "right": {"list": {}}, "on": ["a"]}}),
         json!({"matrix": {"generators": [{"list": {"template": {}}}]}}),
         json!({"matrix": [{"list": {}}]}),
+        json!({"matrix": {"generators": []}, "as": "x"}),
+        json!({"list": {}, "as": "a.b"}),
         json!([]),
     ];
     let lines: Vec<_> = generators.into_iter().map(read).collect();
@@ -84,5 +86,7 @@ fn what_is_wrong_is_named_with_the_nearest_name() {
         join.kind: unknown variant `full`, expected one of `inner`, `left`, `outer`
         matrix: its list has a template, which only a generator of the set's own list can have; move it to matrix.template
         matrix.[0]: invalid type: map, expected a sequence
+        matrix takes no as; give it to the generators inside
+        as is "a.b"; it is the name of a parameter
         invalid type: sequence, expected a map"#]].assert_eq(&lines.join("\n"));
 }

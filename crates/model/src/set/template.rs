@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use serde_path_to_error::{Path, Segment};
 
 use super::SetSpec;
+use crate::application::Application;
 
 /// Patches in their order. Written as one tree, or as a list of `{when, patch}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +94,61 @@ pub fn patch(target: &mut Value, with: Value) {
             patch(map.entry(key).or_insert(Value::Null), value);
         }
     }
+}
+
+/// The most values of a template that are looked past for a field that is unknown.
+const MAX_VALUES: usize = 200;
+
+/// The first field of a template that no application has, and what is wrong with it.
+///
+/// Values cannot be judged yet, since a template may stand where a number will be: what is wrong with
+/// one, or missing, is put out of the way and looked past.
+#[must_use]
+pub fn unknown_field(template: &Value) -> Option<(String, String)> {
+    let mut tree = template.clone();
+    for _ in 0..MAX_VALUES {
+        let tried: Result<Application, _> = serde_path_to_error::deserialize(&tree);
+        let error = tried.err()?;
+        let message = error.inner().to_string();
+        if message.starts_with("unknown field") {
+            return Some((error.path().to_string(), message));
+        }
+        let missing =
+            message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let target = at(&mut tree, error.path())?;
+        match (missing, target) {
+            (Some(field), Value::Object(map)) => {
+                // What it must be is found by trying.
+                if map.insert(field.to_owned(), "x".into()).is_some() {
+                    return None;
+                }
+            }
+            (None, target) if *target != Value::Null => *target = next_guess(target),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Another value for a place where one was not wanted: a text that is a name, then a number, a truth,
+/// a list, a map, and in the end null.
+fn next_guess(refused: &Value) -> Value {
+    match refused {
+        Value::String(text) if text == "x" => 1.into(),
+        Value::Number(number) if number.as_i64() == Some(1) => false.into(),
+        Value::Bool(false) => Value::Array(Vec::new()),
+        Value::Array(items) if items.is_empty() => Value::Object(Map::new()),
+        Value::Object(map) if map.is_empty() => Value::Null,
+        _ => "x".into(),
+    }
+}
+
+fn at<'a>(tree: &'a mut Value, path: &Path) -> Option<&'a mut Value> {
+    path.iter().try_fold(tree, |value, segment| match segment {
+        Segment::Map { key } => value.get_mut(key),
+        Segment::Seq { index } => value.get_mut(index),
+        Segment::Enum { .. } | Segment::Unknown => Some(value),
+    })
 }
 
 impl SetSpec {
