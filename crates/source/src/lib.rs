@@ -26,7 +26,7 @@ mod url;
 
 pub use credentials::{Credentials, CredentialsError, Secret};
 pub use error::{Class, SourceError};
-pub use folder::{FolderTree, open_local};
+pub use folder::{FolderTree, LocalRefs, local_refs, open_local};
 pub use mirrors::{CommitInfo, Limits, Mirrors, UrlPolicy};
 pub use settings::{CredentialSettings, GitSettings, SettingsError};
 pub use tree::GitTree;
