@@ -1,6 +1,6 @@
 //! `clusters`: the clusters that the set's world knows, seen as Argo CD sees cluster Secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use model::cluster::Cluster;
@@ -56,14 +56,23 @@ impl Evaluator<'_> {
                  --clusters",
             ));
         };
-        let secrets = self.world.cluster_secrets.iter().map(|secret| Known {
+        let secrets = self.world.cluster_secrets.iter();
+        // A document that says the same of a cluster as its Secret is not a second cluster.
+        let of_secrets: HashSet<(&str, &str)> =
+            secrets.clone().map(|secret| (secret.name.as_str(), secret.server.as_str())).collect();
+        let is_other = |cluster: &&Cluster| {
+            let key = (cluster.metadata.name.as_str(), cluster.spec.server.as_str());
+            !of_secrets.contains(&key)
+        };
+        let documents = clusters.iter().filter(is_other).map(Known::of_fleet);
+        let secrets = secrets.map(|secret| Known {
             name: secret.name.clone(),
             server: secret.server.clone(),
             project: secret.project.clone(),
             labels: secret.labels.clone().unwrap_or_default(),
             annotations: secret.annotations.clone().unwrap_or_default(),
         });
-        let mut known: Vec<_> = secrets.chain(clusters.iter().map(Known::of_fleet)).collect();
+        let mut known: Vec<_> = secrets.chain(documents).collect();
         known.sort_by(|a, b| {
             let key = |one: &Known| (one.name.clone(), one.server.clone());
             key(a).cmp(&key(b)).then_with(|| a.labels.cmp(&b.labels))
