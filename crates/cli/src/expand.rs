@@ -3,53 +3,99 @@
 //! Reads files and folders and asks nobody. What a file says wrong is a problem like any other, so
 //! that one mistake hides nothing else.
 
+mod against;
+mod counterpart;
+mod explain;
+mod files;
 mod input;
 mod repositories;
+mod tree;
 
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use generators::{Expansion, Generated, Sources, World, expand};
+use generators::{DEFAULT_MAX_ELEMENTS, Generated, GitFilesGlob, NoProviders, Options, Providers};
 use model::document::Resource;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::show::{self, Console, count};
-use input::Input;
-use repositories::{Folder, Folders};
+use repositories::Folder;
+use tree::{Paths, Tree};
 
 /// Show what ApplicationSets come to, without a hub
 ///
 /// Prints the applications, sorted by name, and the problems. Exits with 1 when there are problems.
 /// Without clusters, destinations are not checked.
+///
+/// With --against it prints what changes between two trees, and exits with 2 when more would be
+/// removed than a deletion budget allows.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Files with ApplicationSets, Applications and Clusters, or - for stdin
+    /// Files with ApplicationSets, Applications and Clusters, folders of such files, or - for stdin
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// File with Clusters, or what `muster get clusters -o yaml` printed
+    /// File with Clusters, with Argo CD's cluster Secrets, or what `muster get clusters -o yaml`
+    /// printed; may be repeated
     #[arg(long, value_name = "FILE")]
-    clusters: Option<PathBuf>,
+    clusters: Vec<PathBuf>,
+    /// File with the objects and ConfigMaps that clusterDecisionResource generators look at; may be
+    /// repeated
+    #[arg(long, value_name = "FILE")]
+    decisions: Vec<PathBuf>,
     /// A folder for a repository that generators read; of a Git work tree, what is committed at REV,
     /// by default at HEAD; may be repeated
     #[arg(long = "repo", value_name = "URL=DIR[@REV]")]
     repositories: Vec<Folder>,
-    /// How to print
-    #[arg(long, short, value_name = "FORMAT", default_value = "json")]
-    output: Format,
+    /// How argoproj.io sets read the patterns of git files
+    #[arg(long, value_name = "GLOB", default_value = "git")]
+    git_files_glob: Glob,
+    /// The most elements that one set may give
+    #[arg(long, value_name = "N", default_value_t = MOST, value_parser = clap::value_parser!(u32).range(1..))]
+    max_elements: u32,
+    /// Show why one application is there: its set, generators, element, parameters and template
+    #[arg(long, value_name = "NAME", conflicts_with = "against")]
+    explain: Option<String>,
+    /// Compare with another tree, such as a checkout of main: everything that lies below this
+    /// folder is looked up there by the same path
+    #[arg(long, value_name = "DIR")]
+    against: Option<PathBuf>,
+    /// How to print; by default json, and text for people with --explain and --against
+    #[arg(long, short, value_name = "FORMAT")]
+    output: Option<Format>,
 }
+
+const MOST: u32 = DEFAULT_MAX_ELEMENTS as u32;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
     Json,
     Yaml,
+    /// Only the names of applications, one on a line; problems go to stderr
+    Name,
 }
 
-impl From<Format> for show::Format {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Json => Self::Json,
-            Format::Yaml => Self::Yaml,
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Glob {
+    /// As git ls-files does: * crosses /
+    Git,
+    /// As with Argo CD's --enable-new-git-file-globbing: * does not cross /, ** does
+    Doublestar,
+}
+
+/// For anything but names; json when none is asked for.
+fn document_format(format: Option<Format>) -> show::Format {
+    match format {
+        Some(Format::Yaml) => show::Format::Yaml,
+        Some(Format::Json | Format::Name) | None => show::Format::Json,
+    }
+}
+
+impl From<Glob> for GitFilesGlob {
+    fn from(glob: Glob) -> Self {
+        match glob {
+            Glob::Git => Self::Pathspec,
+            Glob::Doublestar => Self::Doublestar,
         }
     }
 }
@@ -67,40 +113,67 @@ fn document(application: &Generated) -> Value {
 }
 
 pub(crate) fn run(args: Args, console: &mut Console) -> Result<(), Failure> {
-    let Args { files, clusters, repositories, output } = args;
-    let mut input = Input::default();
-    for file in &files {
-        input.read(file);
-    }
-    if let Some(file) = &clusters {
-        input.read_clusters(file);
-    }
-    let folders = Folders::new(repositories);
-    let knows_clusters = clusters.is_some() || !input.clusters.is_empty();
-    let world = World {
-        clusters: knows_clusters.then_some(&input.clusters[..]),
-        ..World::without_clusters(&folders)
+    let Args {
+        files,
+        clusters,
+        decisions,
+        repositories,
+        git_files_glob,
+        max_elements,
+        explain,
+        against,
+        output,
+    } = args;
+    let options = Options {
+        git_files_glob: git_files_glob.into(),
+        max_elements: usize::try_from(max_elements).unwrap_or(usize::MAX),
     };
-    let sources = Sources {
-        sets: &input.sets,
-        applications: &input.applications,
-        argo_sets: &input.argo_sets,
-        argo_applications: &input.argo_applications,
-    };
-    let Expansion { applications, mut problems, .. } = expand(&sources, &world);
-    problems.extend(input.problems);
-    problems.sort();
-    let applications = applications.into_iter().map(|generated| document(&generated.application));
-    let document = json!({
-        "applications": applications.collect::<Vec<Value>>(),
-        "problems": problems,
-    });
-    show::print_document(&document, output.into(), console)?;
-    if !knows_clusters {
+    let paths = Paths { files, clusters, decisions, repositories };
+    if let (Some(Format::Name), true) = (output, explain.is_some() || against.is_some()) {
+        return Err(Failure::usage(
+            "-o name is for a plain expansion, not for --explain or --against",
+        ));
+    }
+    match (against, explain) {
+        (Some(folder), _) => against::run(paths, &folder, options, &NoProviders, output, console),
+        (None, Some(name)) => {
+            explain::run(&Tree::read(paths), &name, options, &NoProviders, output, console)
+        }
+        (None, None) => print(paths, options, &NoProviders, output, console),
+    }
+}
+
+fn print(
+    paths: Paths,
+    options: Options,
+    providers: &dyn Providers,
+    output: Option<Format>,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    let tree = Tree::read(paths);
+    let expansion = tree.expand(options, providers);
+    match output {
+        Some(Format::Name) => {
+            let names = expansion.applications.iter().map(|one| format!("{}\n", one.name()));
+            console.print(&names.collect::<String>())?;
+            for problem in &expansion.problems {
+                console.say(&format!("problem: {}", show::one_line(&problem.to_string())));
+            }
+        }
+        format => {
+            let applications = expansion.applications.iter().map(|one| document(&one.application));
+            let document = json!({
+                "applications": applications.collect::<Vec<Value>>(),
+                "problems": expansion.problems,
+            });
+            show::print_document(&document, document_format(format), console)?;
+        }
+    }
+    if !tree.knows_clusters {
         console
             .say("note: no clusters are given, so destinations are not checked; --clusters FILE");
     }
-    match problems.len() {
+    match expansion.problems.len() {
         0 => Ok(()),
         number => Err(Failure::Unfinished { message: count(number, "problem"), hint: None }),
     }

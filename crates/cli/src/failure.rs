@@ -34,6 +34,9 @@ pub(crate) enum Failure {
     /// The work was done as far as it could be; the message says what is left.
     #[error("{message}")]
     Unfinished { message: String, hint: Option<String> },
+    /// More would be removed than may go without a person's word (law L3).
+    #[error("{message}")]
+    OverBudget { message: String, hint: String },
 }
 
 impl From<DemoError> for Failure {
@@ -55,13 +58,14 @@ impl Failure {
             Self::Demo(error) => error.hints(),
             Self::Usage { .. } => vec!["`muster help`, or --help after any command".to_owned()],
             Self::Unfinished { hint, .. } => hint.iter().cloned().collect(),
+            Self::OverBudget { hint, .. } => vec![hint.clone()],
             Self::Output(_) | Self::Input { .. } | Self::Start(_) => Vec::new(),
         }
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage { .. } => ExitCode::from(2),
+            Self::Usage { .. } | Self::OverBudget { .. } => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

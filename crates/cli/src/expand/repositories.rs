@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use generators::{Repositories, Unavailable};
+use generators::{Refs, Repositories, Unavailable};
 use model::tree::FileTree;
 
 /// One `--repo URL=DIR[@REV]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Folder {
-    url: String,
-    folder: PathBuf,
-    revision: Option<String>,
+    pub(super) url: String,
+    pub(super) folder: PathBuf,
+    pub(super) revision: Option<String>,
 }
 
 impl FromStr for Folder {
@@ -45,19 +45,28 @@ fn split_revision(place: &str) -> Option<(&str, &str)> {
 
 /// The folders that a person named. Without a revision of its own, a folder stands for any.
 #[derive(Debug)]
-pub(super) struct Folders(Vec<Folder>);
+pub(super) struct Folders {
+    folders: Vec<Folder>,
+    /// Argo CD takes `x` and `x.git` for two repositories, so sets of that dialect find a folder by
+    /// the same text only.
+    is_textual: bool,
+}
 
 impl Folders {
-    pub(super) fn new(folders: Vec<Folder>) -> Self {
-        Self(folders)
+    pub(super) fn new(folders: Vec<Folder>, is_textual: bool) -> Self {
+        Self { folders, is_textual }
     }
 
     /// Of several folders for one repository, the one whose revision is asked for, or the first.
     fn find(&self, url: &str, revision: &str) -> Option<&Folder> {
-        let same = |folder: &&Folder| trimmed(&folder.url) == trimmed(url);
-        let mut folders = self.0.iter().filter(same);
-        let first = folders.clone().next();
-        folders.find(|folder| folder.revision.as_deref() == Some(revision)).or(first)
+        let equal = |folder: &&Folder| folder.url == url;
+        let alike = |folder: &&Folder| !self.is_textual && trimmed(&folder.url) == trimmed(url);
+        let found: Vec<&Folder> = match self.folders.iter().any(|folder| equal(&folder)) {
+            true => self.folders.iter().filter(equal).collect(),
+            false => self.folders.iter().filter(alike).collect(),
+        };
+        let asked = found.iter().find(|folder| folder.revision.as_deref() == Some(revision));
+        asked.or(found.first()).copied()
     }
 }
 
@@ -68,13 +77,26 @@ fn trimmed(url: &str) -> &str {
 
 impl Repositories for Folders {
     fn tree(&self, repo_url: &str, revision: &str) -> Result<Arc<dyn FileTree>, Unavailable> {
-        let Some(Folder { folder, revision, .. }) = self.find(repo_url, revision) else {
-            let message = format!("no folder is given for it; add --repo {repo_url}=DIR");
-            return Err(Unavailable { message });
-        };
-        source::open_local(folder, revision.as_deref())
-            .map_err(|error| Unavailable { message: runtime::error::chain(&error) })
+        let Folder { folder, revision, .. } =
+            self.find(repo_url, revision).ok_or_else(|| none(repo_url))?;
+        source::open_local(folder, revision.as_deref()).map_err(|error| unreadable(&error))
     }
+
+    fn refs(&self, repo_url: &str) -> Result<Arc<Refs>, Unavailable> {
+        let Folder { folder, .. } = self.find(repo_url, "").ok_or_else(|| none(repo_url))?;
+        let source::LocalRefs { branches, tags } =
+            source::local_refs(folder).map_err(|error| unreadable(&error))?;
+        Ok(Arc::new(Refs { branches, tags }))
+    }
+}
+
+fn none(repo_url: &str) -> Unavailable {
+    let message = format!("no folder is given for it; add --repo {repo_url}=DIR");
+    Unavailable { message }
+}
+
+fn unreadable(error: &(dyn std::error::Error + 'static)) -> Unavailable {
+    Unavailable { message: runtime::error::chain(error) }
 }
 
 #[cfg(test)]
@@ -104,11 +126,17 @@ mod tests {
 
     #[test]
     fn the_folder_of_the_revision_is_taken() {
-        let folders =
-            Folders::new(vec!["r.git=one@v1".parse().unwrap(), "r/=two@v2".parse().unwrap()]);
-        let found = |url, revision| folders.find(url, revision).map(|folder| folder.folder.clone());
-        assert_eq!(found("r", "v2"), Some("two".into()));
-        assert_eq!(found("r.git", "main"), Some("one".into()));
-        assert_eq!(found("other", "v1"), None);
+        let given = ["r.git=one@v1", "r.git=two@v2", "s/=three"].map(|text| text.parse().unwrap());
+        let found = |is_textual, url, revision| {
+            let folders = Folders::new(given.to_vec(), is_textual);
+            folders.find(url, revision).map(|folder| folder.folder.display().to_string())
+        };
+        let folder = |name: &str| Some(name.to_owned());
+        assert_eq!(found(false, "r", "v2"), folder("two"));
+        assert_eq!(found(false, "r.git", "main"), folder("one"));
+        assert_eq!(found(false, "s", "main"), folder("three"));
+        assert_eq!(found(false, "other", "v1"), None);
+        assert_eq!(found(true, "r", "v2"), None);
+        assert_eq!(found(true, "r.git", "v2"), folder("two"));
     }
 }

@@ -1,13 +1,12 @@
 //! `muster expand`, offline: files and folders in, applications and problems out.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::offline::{check, commit, folder, git, run, write};
 use crate::tool::Ran;
 
 const SET: &str = r#"
@@ -37,16 +36,6 @@ kind: Cluster
 metadata: { name: dev, labels: { env: dev } }
 ";
 
-fn folder(files: &[(&str, &str)]) -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    for (path, text) in files {
-        let path = dir.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    dir
-}
-
 fn sample() -> TempDir {
     folder(&[
         ("set.yaml", SET),
@@ -54,19 +43,6 @@ fn sample() -> TempDir {
         ("fleet/apps/web/x.yaml", ""),
         ("fleet/apps/api/x.yaml", ""),
     ])
-}
-
-/// `muster expand` in a folder, without any context file.
-fn run(dir: &Path, words: &[&str]) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
-    command.arg("expand").args(words).current_dir(dir).env("HOME", dir);
-    command.env_remove("MUSTER_CONTEXT").env_remove("XDG_CONFIG_HOME").output().unwrap().into()
-}
-
-/// What a person sees: the code, both streams.
-fn check(dir: &Path, words: &[&str], expected: &Expect) {
-    let Ran { code, out, err } = run(dir, words);
-    expected.assert_eq(&format!("{out}{err}exit {code}\n"));
 }
 
 fn names(ran: Ran) -> Vec<String> {
@@ -251,12 +227,6 @@ spec:
                 },
                 {
                   "element": "",
-                  "message": "the file cannot be read: Is a directory (os error 21); name the files in it, as in FOLDER/*.yaml",
-                  "reason": "InvalidDocument",
-                  "set": "fleet"
-                },
-                {
-                  "element": "",
                   "message": "the file cannot be read: No such file or directory (os error 2); correct its name, or make it",
                   "reason": "InvalidDocument",
                   "set": "missing.yaml"
@@ -293,13 +263,13 @@ spec:
                 },
                 {
                   "element": "",
-                  "message": "ApplicationSet checkout is not a Cluster; give its file without --clusters",
+                  "message": "document 1: ApplicationSet checkout is neither a Cluster nor a Secret of one",
                   "reason": "InvalidDocument",
                   "set": "set.yaml"
                 }
               ]
             }
-            error: 10 problems
+            error: 9 problems
             exit 1
         "#]],
     );
@@ -352,19 +322,12 @@ fn clusters_as_the_hub_prints_them() {
 fn a_work_tree_is_read_at_a_commit() {
     let dir = sample();
     let fleet = dir.path().join("fleet");
-    let git = |words: &[&str]| {
-        let mut command = Command::new("git");
-        command.args(["-c", "user.name=t", "-c", "user.email=t@example.com"]).args(words);
-        let command = command.current_dir(&fleet).env("GIT_CONFIG_GLOBAL", "/dev/null");
-        let output = command.env("GIT_CONFIG_SYSTEM", "/dev/null").output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-    };
-    git(&["init", "-q", "-b", "main"]);
-    git(&["add", "."]);
-    git(&["commit", "-q", "-m", "two"]);
-    git(&["tag", "v1"]);
-    git(&["rm", "-q", "-r", "apps/api"]);
-    git(&["commit", "-q", "-m", "one"]);
+    git(&fleet, &["init", "-q", "-b", "main"]);
+    git(&fleet, &["add", "."]);
+    git(&fleet, &["commit", "-q", "-m", "two"]);
+    git(&fleet, &["tag", "v1"]);
+    git(&fleet, &["rm", "-q", "-r", "apps/api"]);
+    git(&fleet, &["commit", "-q", "-m", "one"]);
     fs::create_dir_all(fleet.join("apps/new")).unwrap();
     let applications = |repo: &str| {
         let repo = format!("https://git.example/fleet.git={repo}");
@@ -379,4 +342,275 @@ fn a_work_tree_is_read_at_a_commit() {
     );
     assert_eq!(ran.code, 1);
     assert!(ran.out.contains("SourceUnavailable") && ran.out.contains("v2"), "{}", ran.out);
+}
+
+#[test]
+fn a_folder_inside_a_work_tree_is_read_as_it_is() {
+    let dir = sample();
+    commit(dir.path());
+    write(dir.path(), "fleet/apps/new/.hidden", "");
+    let repo = "https://git.example/fleet.git=fleet";
+    let words = ["set.yaml", "--clusters", "clusters.yaml", "--repo", repo];
+    assert_eq!(names(run(dir.path(), &words)), ["api-eu-1", "new-eu-1", "web-eu-1"]);
+    // It has no revisions, and it answers for every one that a set names.
+    let set = SET.replace("revision: main", "revision: v1.2.3");
+    write(dir.path(), "set.yaml", &set);
+    assert_eq!(names(run(dir.path(), &words)).len(), 3);
+    let at = [&words[..4], &["https://git.example/fleet.git=fleet@main"]].concat();
+    let ran = run(dir.path(), &at);
+    assert!(ran.code == 1 && ran.out.contains("is not the top of a Git repository"), "{ran:?}");
+}
+
+#[test]
+fn a_folder_stands_for_the_documents_in_it() {
+    let dir = folder(&[
+        ("sets/a.yaml", SET),
+        ("sets/deep/clusters.yml", CLUSTERS),
+        ("sets/kustomization.yaml", "kind: Kustomization\n"),
+        ("sets/rollout.yaml", "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\n"),
+        ("sets/chart/templates/x.yaml", "{{- if .Values.x }}\na: [\n"),
+        ("sets/broken.yaml", "apiVersion: muster.dev/v1alpha1\nkind: [\n"),
+        ("sets/.hidden/a.yaml", "a: ["),
+        ("sets/notes.txt", "a: ["),
+        ("fleet/apps/web/x.yaml", ""),
+    ]);
+    let words = ["sets", "--repo", "https://git.example/fleet.git=fleet", "-o", "name"];
+    check(
+        dir.path(),
+        &words,
+        &expect![[r#"
+        web-eu-1
+        problem: sets/broken.yaml: InvalidDocument: line 3: while parsing a node, did not find expected node content
+        error: 1 problem
+        exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn words_that_do_not_fit_are_refused() {
+    let dir = sample();
+    for words in [
+        &["set.yaml", "--git-files-glob", "regex"][..],
+        &["set.yaml", "--max-elements", "0"],
+        &["set.yaml", "--max-elements", "many"],
+        &["set.yaml", "-o", "table"],
+        &["set.yaml", "--repo", "fleet"],
+        &["set.yaml", "--explain", "a", "--against", "."],
+        &["set.yaml", "--explain", "a", "-o", "name"],
+        &[],
+    ] {
+        let ran = run(dir.path(), words);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{words:?}: {ran:?}");
+        assert!(ran.err.starts_with("error: "), "{words:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn large_files_and_many_elements_are_problems() {
+    let dir = sample();
+    write(dir.path(), "large.yaml", &"#".repeat((4 << 20) + 1));
+    let repo = "https://git.example/fleet.git=fleet";
+    let words = [
+        "set.yaml",
+        "large.yaml",
+        "--clusters",
+        "clusters.yaml",
+        "--repo",
+        repo,
+        "--max-elements",
+        "1",
+        "-o",
+        "name",
+    ];
+    check(
+        dir.path(),
+        &words,
+        &expect![[r#"
+            problem: checkout, clusters eu-1 × git: TooManyElements: git gives more than 1 elements; at most 1 are allowed: narrow it with a selector, divide the set, or raise safety.maxElements (up to 1,000,000)
+            problem: large.yaml: InvalidDocument: the text is 4194305 bytes; at most 4194304 are read
+            error: 2 problems
+            exit 1
+        "#]],
+    );
+}
+
+#[test]
+fn an_application_is_explained() {
+    let dir = sample();
+    let repo = "https://git.example/fleet.git=fleet";
+    let words = ["set.yaml", "--clusters", "clusters.yaml", "--repo", repo, "--explain"];
+    check(
+        dir.path(),
+        &[words.as_slice(), &["web-eu-1"]].concat(),
+        &expect![[r#"
+            Application:   web-eu-1
+            Cluster:       eu-1
+            Set:           checkout
+            File:          set.yaml
+            Generators:
+              spec.generators[0].matrix.generators[0].clusters
+              spec.generators[0].matrix.generators[1].git
+            Element:       clusters eu-1 × git apps/web
+            Parameters:
+              metadata.annotations     {}
+              metadata.labels.env      prod
+              name                     eu-1
+              nameNormalized           eu-1
+              path.basename            web
+              path.basenameNormalized  web
+              path.path                apps/web
+              path.segments            ["apps","web"]
+              project                  ""
+              server                   ""
+            Template:
+              line 12, spec.template.metadata.name
+                {{path.basename}}-{{name}}
+                = web-eu-1
+              line 15, spec.template.spec.destination.cluster
+                {{name}}
+                = eu-1
+              line 14, spec.template.spec.source.path
+                {{path}}
+                = apps/web
+            Depends on:
+              clusters that match {"matchLabels":{"env":"prod"}}
+              the names in apps of https://git.example/fleet.git at main
+            exit 0
+        "#]],
+    );
+    check(
+        dir.path(),
+        &[words.as_slice(), &["web-eu-2"]].concat(),
+        &expect![[r#"
+        error: nothing makes an application web-eu-2
+        hint: did you mean web-eu-1?
+        exit 1
+    "#]],
+    );
+    let yaml = [words.as_slice(), &["web-eu-1", "-o", "yaml"]].concat();
+    check(
+        dir.path(),
+        &yaml,
+        &expect![[r#"
+        application: web-eu-1
+        claims:
+        - dependsOn:
+          - clusters that match {"matchLabels":{"env":"prod"}}
+          - the names in apps of https://git.example/fleet.git at main
+          element: clusters eu-1 × git apps/web
+          fields:
+          - line: 12
+            path: spec.template.metadata.name
+            template: "{{path.basename}}-{{name}}"
+            value: web-eu-1
+          - line: 15
+            path: spec.template.spec.destination.cluster
+            template: "{{name}}"
+            value: eu-1
+          - line: 14
+            path: spec.template.spec.source.path
+            template: "{{path}}"
+            value: apps/web
+          file: set.yaml
+          generators:
+          - spec.generators[0].matrix.generators[0].clusters
+          - spec.generators[0].matrix.generators[1].git
+          parameters:
+            metadata:
+              annotations: {}
+              labels:
+                env: prod
+            name: eu-1
+            nameNormalized: eu-1
+            path:
+              basename: web
+              basenameNormalized: web
+              path: apps/web
+              segments:
+              - apps
+              - web
+            project: ""
+            server: ""
+          result:
+            apiVersion: muster.dev/v1alpha1
+            kind: Application
+            metadata:
+              name: web-eu-1
+            spec:
+              destination:
+                cluster: eu-1
+              project: default
+              source:
+                path: apps/web
+                repoURL: https://git.example/fleet.git
+                targetRevision: main
+          set: checkout
+        exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_held_is_explained_too() {
+    let dir = sample();
+    write(dir.path(), "set.yaml", &SET.replace("path: \"{{path}}\"", "path: \"{{values.at}}\""));
+    let repo = "https://git.example/fleet.git=fleet";
+    write(
+        dir.path(),
+        "hand.yaml",
+        "apiVersion: muster.dev/v1alpha1
+kind: Application
+metadata: {name: by-hand}
+spec: {source: {repoURL: r, path: p}, destination: {cluster: eu-1}}
+",
+    );
+    let words =
+        ["set.yaml", "hand.yaml", "--clusters", "clusters.yaml", "--repo", repo, "--explain"];
+    check(
+        dir.path(),
+        &[words.as_slice(), &["web-eu-1"]].concat(),
+        &expect![[r#"
+            Application:   web-eu-1
+            Held:          spec.source.path: "{{values.at}}" needs the parameter values.at, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
+            Set:           checkout
+            File:          set.yaml
+            Generators:
+              spec.generators[0].matrix.generators[0].clusters
+              spec.generators[0].matrix.generators[1].git
+            Element:       clusters eu-1 × git apps/web
+            Parameters:
+              metadata.annotations     {}
+              metadata.labels.env      prod
+              name                     eu-1
+              nameNormalized           eu-1
+              path.basename            web
+              path.basenameNormalized  web
+              path.path                apps/web
+              path.segments            ["apps","web"]
+              project                  ""
+              server                   ""
+            Template:
+              line 12, spec.template.metadata.name
+                {{path.basename}}-{{name}}
+              line 15, spec.template.spec.destination.cluster
+                {{name}}
+              line 14, spec.template.spec.source.path
+                {{values.at}}
+            Depends on:
+              clusters that match {"matchLabels":{"env":"prod"}}
+              the names in apps of https://git.example/fleet.git at main
+            exit 0
+        "#]],
+    );
+    check(
+        dir.path(),
+        &[words.as_slice(), &["by-hand"]].concat(),
+        &expect![[r#"
+        Application:   by-hand
+        Cluster:       eu-1
+        Set:           none: it is written by hand
+        exit 0
+    "#]],
+    );
 }

@@ -4,10 +4,14 @@
 
 mod asking;
 mod changing;
+mod comparing;
+mod compat;
 mod demo;
 mod expanding;
 mod failing;
 mod fake;
+mod guide;
 mod help;
+mod offline;
 mod tool;
 mod waiting;
