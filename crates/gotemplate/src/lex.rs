@@ -4,8 +4,6 @@
 //! What the parser gets is the same template without comments and trim markers. Go trims ASCII
 //! spaces only, a trim marker of a comment only its own side, and an action may end in `|`.
 
-use std::fmt::Write as _;
-
 use crate::error::ParseError;
 use crate::functions::types::COMPLEX;
 
@@ -152,8 +150,7 @@ fn action(
         match scan.complex.take() {
             Some((real, imaginary)) => {
                 done.origins.push((done.text.len(), before));
-                write!(done.text, "({COMPLEX} {real:?} {imaginary:?})")
-                    .expect("a String takes all");
+                done.text.push_str(&format!("({COMPLEX} {real:?} {imaginary:?})"));
                 done.origins.push((done.text.len(), scan.at));
             }
             None => done.text.push_str(&source[before..scan.at]),
