@@ -19,6 +19,7 @@ mod refs;
 mod selector;
 mod services;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -252,6 +253,8 @@ pub(crate) struct Evaluator<'a> {
     requests: BTreeSet<Request>,
     bases: HashMap<Inputs, Rc<Result<Vec<Base>, Fault>>>,
     most: usize,
+    /// The combinations that all products of the set have looked at.
+    looked_at: Rc<Cell<usize>>,
 }
 
 /// What an evaluation wanted from outside.
@@ -278,6 +281,7 @@ impl<'a> Evaluator<'a> {
             requests: BTreeSet::new(),
             bases: HashMap::new(),
             most,
+            looked_at: Rc::default(),
         }
     }
 

@@ -18,7 +18,15 @@
 //! | `clusters` | `name`, `nameNormalized`, `server`, `project`, `metadata.labels`, `metadata.annotations`; `values` |
 //! | `git` with `directories` | `path.path`, `path.basename`, `path.basenameNormalized`, `path.segments`; `values` |
 //! | `git` with `files` | the keys of the file; `path.…` of its directory, `path.filename`, `path.filenameNormalized`; `values` |
+//! | `branches`, `tags` | `ref.kind`, `ref.name`, `ref.normalized`, `ref.sha`, `ref.short_sha`, `ref.version`; `values` |
+//! | `scmProvider`, `pullRequest` | as Argo CD names them, `number` as a number and `labels` as a list; `values` |
+//! | `plugin` | what it answers, with `generator.input.parameters`; `values` |
+//! | `clusterDecisionResource` | those of `clusters` and the keys of the decision; `values` |
 //! | `matrix` | those of all its children; a key that two give must have one value, maps are joined |
+//! | `join` | those of both sides; what only an absent side has is null |
+//! | `merge` | those of its first child, with those of later ones laid over them |
+//!
+//! `as: key` beside a generator without children puts its own parameters and `values` below the key.
 //!
 //! Where text is wanted, the map `path` is its own `path.path`: `{{path}}` prints it, and helpers
 //! and comparisons take it. In a matrix the strings of a child (`repoURL`, `revision`, paths,

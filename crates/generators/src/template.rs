@@ -219,7 +219,8 @@ impl Text {
             RenderErrorReason::InvalidJsonIndex(key) => {
                 failed(place, format!("a list is asked for the key {key}; its keys are numbers"))
             }
-            reason => failed(place, reason.to_string()),
+            // The budget speaks through the library's writer, which puts a word before it.
+            reason => failed(place, reason.to_string().trim_start_matches("IO Error: ")),
         }
     }
 }

@@ -88,7 +88,7 @@ impl Template {
         }
         let keeps_left = self.kind != JoinKind::Inner;
         let nulls_of_right = if keeps_left { skeleton(&right.rows) } else { Map::new() };
-        let mut kept = Kept::new(selector, evaluator.most());
+        let mut kept = Kept::new(selector, evaluator);
         let mut is_met = vec![false; right.rows.len()];
         let mut keep = |item| {
             let full = |full: super::kept::Full| {

@@ -1,12 +1,16 @@
 //! The items that a combination of generators keeps, counted while they are made.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use model::selector::LabelSelector;
 
-use super::{Fault, Item};
+use super::{Evaluator, Fault, Item};
 use crate::parameters;
 
-/// The most combinations that are looked at, for selectors that leave few of many.
-const MAX_COMBINATIONS: usize = 1_000_000;
+/// The most combinations that are looked at for one set: selectors may leave few of many, and a
+/// product inside a product counts each time.
+const MAX_COMBINATIONS: usize = 4_000_000;
 
 /// Whether the item stays. Of one that failed it is not known, so it is kept and held.
 pub(super) fn is_picked(item: &Item, selector: Option<&LabelSelector>) -> bool {
@@ -20,32 +24,37 @@ pub(super) fn is_picked(item: &Item, selector: Option<&LabelSelector>) -> bool {
 pub(super) struct Kept<'s> {
     pub(super) items: Vec<Item>,
     selector: Option<&'s LabelSelector>,
-    looked_at: usize,
+    /// Of all products of the set: one inside another is made again and again.
+    looked_at: Rc<Cell<usize>>,
     most: usize,
 }
 
 /// There are more items than are allowed.
-pub(super) struct Full {
-    /// What is allowed: of items, or of those that a selector looks at.
-    pub(super) most: usize,
-    pub(super) is_before_selector: bool,
+pub(super) enum Full {
+    /// What is allowed: of items, or of those that selectors look at.
+    Here { most: usize, is_before_selector: bool },
+    /// A generator inside has more. It would have them for the next item as well, so that going on
+    /// would only take time.
+    Inside(Fault),
 }
 
 impl<'s> Kept<'s> {
-    pub(super) fn new(selector: Option<&'s LabelSelector>, most: usize) -> Self {
-        Self { items: Vec::new(), selector, looked_at: 0, most }
+    pub(super) fn new(selector: Option<&'s LabelSelector>, evaluator: &Evaluator<'_>) -> Self {
+        let looked_at = Rc::clone(&evaluator.looked_at);
+        Self { items: Vec::new(), selector, looked_at, most: evaluator.most() }
     }
 
     pub(super) fn push(&mut self, item: Item) -> Result<(), Full> {
-        self.looked_at += 1;
-        if self.looked_at > MAX_COMBINATIONS {
-            return Err(Full { most: MAX_COMBINATIONS, is_before_selector: true });
+        let looked_at = self.looked_at.get() + 1;
+        self.looked_at.set(looked_at);
+        if looked_at > MAX_COMBINATIONS {
+            return Err(Full::Here { most: MAX_COMBINATIONS, is_before_selector: true });
         }
         if !is_picked(&item, self.selector) {
             return Ok(());
         }
         if self.items.len() == self.most {
-            return Err(Full { most: self.most, is_before_selector: false });
+            return Err(Full::Here { most: self.most, is_before_selector: false });
         }
         self.items.push(item);
         Ok(())
@@ -54,8 +63,13 @@ impl<'s> Kept<'s> {
 
 impl Full {
     /// The fault, where `factors` says how many come from where.
-    pub(super) fn fault(&self, what: &str, factors: &str) -> Fault {
-        let before = if self.is_before_selector { ", before its selector," } else { "" };
-        Fault::over_cap(&format!("{what}{before} gives {factors} elements"), self.most)
+    pub(super) fn fault(self, what: &str, factors: &str) -> Fault {
+        match self {
+            Self::Inside(fault) => fault,
+            Self::Here { most, is_before_selector } => {
+                let before = if is_before_selector { ", before selectors," } else { "" };
+                Fault::over_cap(&format!("{what}{before} gives {factors} elements"), most)
+            }
+        }
     }
 }

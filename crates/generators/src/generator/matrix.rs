@@ -1,5 +1,6 @@
 //! `matrix`: every combination of its children's items; each child sees all that stand before it.
 
+use model::problem::Reason;
 use model::selector::LabelSelector;
 
 use super::kept::{Full, Kept};
@@ -14,7 +15,7 @@ pub(super) fn product(
     outer_id: &str,
     outer: &Scope,
 ) -> Result<Vec<Item>, Fault> {
-    let kept = Kept::new(selector, evaluator.most());
+    let kept = Kept::new(selector, evaluator);
     let mut walk = Walk { evaluator, kept, counts: vec![Count::default(); children.len()] };
     let (first, rest) = children.split_first().expect("a matrix is compiled with children");
     // Without its first child a matrix has seen nothing; a later one fails for one item only.
@@ -69,6 +70,7 @@ impl Walk<'_, '_, '_> {
                 self.counts[depth].add(items.len());
                 items.into_iter().try_for_each(|item| self.combine(item, rest))
             }
+            Err(fault) if fault.reason == Reason::TooManyElements => Err(Full::Inside(fault)),
             Err(fault) => {
                 self.kept.push(Item { id: join_ids(&item.id, child.label()), outcome: Err(fault) })
             }

@@ -82,7 +82,7 @@ impl Template {
             overlays.push(self.by_key(items, index, outer_id));
         }
         let count = base.len();
-        let mut kept = Kept::new(selector, evaluator.most());
+        let mut kept = Kept::new(selector, evaluator);
         for item in base {
             let Item { id, outcome } = item;
             let outcome = outcome.and_then(|scope| self.merged(scope, &overlays));

@@ -429,3 +429,31 @@ proptest! {
         prop_assert_eq!(text("{{{json v}}}"), Ok(Value::from(value)));
     }
 }
+
+/// The examples in the table of helpers give what the guide says they give.
+#[test]
+fn the_examples_of_the_guide() {
+    let guide = include_str!("../../../../docs/guide/templates.md");
+    let helpers = guide.split_once("## Helpers").unwrap().1;
+    let parameters = helpers.split_once("```yaml").unwrap().1.split_once("```").unwrap().0;
+    let Value::Object(parameters) = model::yaml::read_one(parameters.as_bytes(), 1 << 16).unwrap()
+    else {
+        unreachable!()
+    };
+    let scope = Scope::new(parameters);
+    let (mut run, mut used) = (0, String::new());
+    for row in helpers.lines().filter(|line| line.starts_with("| `")) {
+        let example = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let (template, result) =
+            example.split_once(" → ").unwrap_or_else(|| panic!("no example: {row}"));
+        let (template, result) = (template.trim_matches('`'), result.trim_matches('`'));
+        let text = Text::compile(template).unwrap().render_text(&scope, &mut Budget::default());
+        assert_eq!(text.as_deref(), Ok(result), "{template}");
+        used.push_str(template);
+        run += 1;
+    }
+    assert!(run > 25, "{run}");
+    for name in helpers::names() {
+        assert!(used.contains(name), "{name} has no example");
+    }
+}

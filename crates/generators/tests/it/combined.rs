@@ -5,7 +5,7 @@ use generators::{Verdict, expand_set};
 use model::document;
 use model::set::ApplicationSet;
 
-use crate::world::{Known, documents, fleet, set, show_set};
+use crate::world::{documents, fleet, set, show_set};
 
 fn check(generators: &str, name: &str, path: &str, expected: &Expect) {
     let set = set(generators, name, "eu-1", path);
@@ -614,5 +614,28 @@ fn a_flat_list_of_clusters() {
             incomplete
         "#]],
     );
-    let _ = Known::default();
+}
+
+#[test]
+fn the_guide_shows_what_is_read() {
+    let guide = include_str!("../../../../docs/guide/templates.md");
+    let blocks = guide.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let mut generators = 0;
+    for block in blocks {
+        if block.starts_with("apiVersion") {
+            assert_eq!(document_errors(block), "");
+        }
+        if block.starts_with("- ") {
+            let value = model::yaml::read_one(block.as_bytes(), 1 << 16).unwrap();
+            let read: Vec<model::generator::Generator> = serde_json::from_value(value).unwrap();
+            generators += read.len();
+        }
+        if block.starts_with("templatePatch") {
+            let value = model::yaml::read_one(block.as_bytes(), 1 << 16).unwrap();
+            let patch: model::set::TemplatePatch =
+                serde_json::from_value(value["templatePatch"].clone()).unwrap();
+            assert!(!patch.is_empty());
+        }
+    }
+    assert!(generators >= 3);
 }

@@ -5,6 +5,7 @@
 mod combined;
 mod explain;
 mod golden;
+mod hostile;
 mod incremental;
 mod outside;
 mod properties;

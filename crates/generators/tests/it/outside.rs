@@ -304,13 +304,19 @@ fn pull_requests_of_each_repository() {
         .replace("{{organization}}", "{{repo.organization}}")
         .replace("{{repository}}", "{{repo.repository}}");
     let name = "{{repo.repository}}-{{number}}";
-    check(&known, &named, name, "{{branch_slug}}/{{repo.branch}}", &expect![[r#"
+    check(
+        &known,
+        &named,
+        name,
+        "{{branch_slug}}/{{repo.branch}}",
+        &expect![[r#"
         0 scmProvider acme/web@main × pullRequest 9 + list[0]  →  web-9 on eu-1: fix-u-b/main
         0 scmProvider acme/web@main × pullRequest 10 + list[0]  →  web-10 on eu-1: t/main
         complete
         {"repositories":{"provider":{"github":{"organization":"acme","allBranches":false,"excludeArchivedRepos":false}},"filters":[{"repositoryMatch":"^[aw]"}]}}
         {"pullRequests":{"provider":{"github":{"owner":"acme","repo":"api"}}}}
-        {"pullRequests":{"provider":{"github":{"owner":"acme","repo":"web"}}}}"#]]);
+        {"pullRequests":{"provider":{"github":{"owner":"acme","repo":"web"}}}}"#]],
+    );
     let only = "- pullRequest: {github: {owner: acme, repo: web}, filters: [{titleMatch: c$}, {branchMatch: ^nope}], values: {t: '{{title}}'}}";
     check(
         &known,

@@ -1,6 +1,7 @@
 //! Laws that hold whatever the input: order is no matter, neighbours are safe, nothing panics.
 
 use generators::{Sources, Verdict, expand, expand_set};
+use model::provider::{Answer, Items, PullRequest};
 use model::set::ApplicationSet;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -70,17 +71,36 @@ fn generator() -> impl Strategy<Value = Value> {
             }})
         });
     let yaml = hostile().prop_map(|text| json!({"list": {"elementsYaml": text}}));
-    let leaf = prop_oneof![3 => list, 3 => clusters, 2 => git, 1 => yaml];
-    leaf.prop_recursive(3, 8, 3, |inner| {
-        (proptest::collection::vec(inner, 0..4), proptest::option::of(label())).prop_map(
-            |(generators, item)| {
-                let mut generator = json!({"matrix": {"generators": generators}});
-                if let Some(item) = item {
-                    generator["selector"] = json!({"matchLabels": {"item": item}});
+    let refs = (select(vec!["branches", "tags"]), hostile(), any::<bool>()).prop_map(
+        |(kind, text, named)| {
+            let mut generator = json!({kind: {"repoURL": "r", "regex": text}});
+            if named {
+                generator["as"] = json!("other");
+            }
+            generator
+        },
+    );
+    let leaf = prop_oneof![3 => list, 3 => clusters, 2 => git, 1 => yaml, 1 => refs];
+    let kinds = select(vec!["matrix", "matrix", "join", "outer", "merge"]);
+    leaf.prop_recursive(3, 8, 3, move |inner| {
+        let children = proptest::collection::vec(inner, 0..4);
+        (children, proptest::option::of(label()), kinds.clone()).prop_map(|(generators, item, kind)| {
+            let mut generator = match (kind, generators.as_slice()) {
+                ("join" | "outer", [left, right, ..]) => json!({"join": {
+                    "kind": if kind == "join" { "inner" } else { "outer" }, "left": left, "right": right,
+                    "on": [{"left": "{{default item x \"\"}}", "right": "{{default item name \"\"}}"}],
+                }}),
+                ("merge", _) => {
+                    let missing = if generators.len() > 2 { "error" } else { "ignore" };
+                    json!({"merge": {"generators": generators, "mergeKeys": ["item"], "missingKey": missing}})
                 }
-                generator
-            },
-        )
+                _ => json!({"matrix": {"generators": generators}}),
+            };
+            if let Some(item) = item {
+                generator["selector"] = json!({"matchLabels": {"item": item}});
+            }
+            generator
+        })
     })
 }
 
@@ -147,6 +167,56 @@ proptest! {
         prop_assert_eq!(show(&before), show(&after));
         for (before, after) in before.sets.iter().zip(&after.sets) {
             prop_assert_eq!(show_set(before), show_set(after));
+        }
+    }
+
+    #[test]
+    fn no_set_gives_more_than_its_cap(set in any_set(), most in 1_u32..6) {
+        let mut set = set;
+        set.spec.safety.max_elements = Some(serde_json::from_value(json!(most)).unwrap());
+        let expansion = expand_set(&set, &fleet().world());
+        prop_assert!(expansion.elements.len() <= most as usize);
+        let is_over = expansion.problems.iter().any(|one| one.reason == model::problem::Reason::TooManyElements);
+        prop_assert!(!(is_over && expansion.complete), "what is over its cap removes nothing");
+    }
+
+    #[test]
+    fn names_of_branches_and_pull_requests_stay_in_their_scalar(
+        names in proptest::collection::btree_set("\\PC{1,12}|[\\n\"'{}:#&*!-]{1,6}|\\{\\{[a-z]{1,4}\\}\\}", 1..6),
+    ) {
+        let sha = "0".repeat(40);
+        let branches = names.iter().map(|name| (name.clone(), sha.clone())).collect();
+        let mut world = fleet();
+        let refs = generators::Refs { branches, ..generators::Refs::default() };
+        world.refs.insert("r".to_owned(), std::sync::Arc::new(refs));
+        let pulls = names.iter().zip(1..).map(|(name, number)| PullRequest {
+            number, title: name.clone(), branch: name.clone(), ..PullRequest::default()
+        });
+        let pulls = Answer { items: Items::PullRequests(pulls.collect()), partial: None };
+        let request = json!({"pullRequests": {"provider": {"github": {"owner": "o", "repo": "r"}}}});
+        let world = world.with_answer(&request, pulls);
+        for (generator, text, name) in [
+            (json!({"branches": {"repoURL": "r"}}), "{{ref.name}}", "b-{{trunc (sha256 ref.name) 20}}"),
+            (json!({"pullRequest": {"github": {"owner": "o", "repo": "r"}}}), "{{title}}", "p-{{number}}"),
+        ] {
+            let mut set = set("- list: {}", name, "eu-1", text);
+            set.spec.generators = vec![serde_json::from_value(generator).unwrap()];
+            set.spec.template["metadata"]["labels"] = json!({"a": text});
+            set.spec.template["spec"]["source"]["helm"] = json!({"values": text.replacen("{{", "t: {{json ", 1)});
+            let expansion = expand_set(&set, &world.world());
+            prop_assert_eq!(expansion.elements.len(), names.len());
+            for (element, name) in expansion.elements.iter().zip(&names) {
+                let Verdict::Ok(application) = &element.verdict else {
+                    return Err(TestCaseError::fail(format!("{:?}", expansion.problems)));
+                };
+                let application = application.native().unwrap();
+                prop_assert_eq!(&application.metadata.labels["a"], name);
+                prop_assert_eq!(&application.spec.source.path, name);
+                let values = &application.spec.source.helm.as_ref().unwrap().values;
+                if let Ok(read) = model::yaml::read_one(values.as_bytes(), 1 << 16) {
+                    prop_assert_eq!(read, json!({"t": name}));
+                }
+            }
         }
     }
 
