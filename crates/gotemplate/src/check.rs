@@ -138,9 +138,8 @@ impl Walk<'_> {
     fn branch(&mut self, branch: &BranchNode) -> Result<(), ParseError> {
         let outside = self.variables.len();
         self.pipe(&branch.pipe)?;
-        let declared = self.variables.len();
         self.list(&branch.body)?;
-        self.variables.truncate(declared);
+        // What the body declares is still known here, and missed when it is run.
         if let Some(other) = &branch.else_body {
             self.list(other)?;
         }
@@ -149,24 +148,13 @@ impl Walk<'_> {
     }
 
     fn pipe(&mut self, pipe: &PipeNode) -> Result<(), ParseError> {
-        let before = self.variables.len();
-        for command in &pipe.commands {
-            self.command(command)?;
+        // To Go's parser a variable is known from here on, declared or only assigned to.
+        self.variables.extend(pipe.decl.iter().cloned());
+        if self.variables.len() > MAX_VARIABLES {
+            let message = format!("more than {MAX_VARIABLES} variables");
+            return Err(self.fail(pipe.pos.offset, message));
         }
-        self.variables.truncate(before);
-        if pipe.is_assign {
-            for name in &pipe.decl {
-                self.variable(name, pipe.pos.offset)?;
-            }
-        } else {
-            self.variables.extend(pipe.decl.iter().cloned());
-            if self.variables.len() > MAX_VARIABLES {
-                return Err(
-                    self.fail(pipe.pos.offset, format!("more than {MAX_VARIABLES} variables"))
-                );
-            }
-        }
-        Ok(())
+        pipe.commands.iter().try_for_each(|command| self.command(command))
     }
 
     fn command(&mut self, command: &CommandNode) -> Result<(), ParseError> {
@@ -187,12 +175,7 @@ impl Walk<'_> {
                     Err(self.fail(pos.offset, format!("function {:?} not defined", name.as_str())))
                 }
             },
-            Expr::Pipe(_, pipe) => {
-                let outside = self.variables.len();
-                self.pipe(pipe)?;
-                self.variables.truncate(outside);
-                Ok(())
-            }
+            Expr::Pipe(_, pipe) => self.pipe(pipe),
             Expr::Chain(_, inner, _) => self.expression(inner),
             _ => Ok(()),
         }

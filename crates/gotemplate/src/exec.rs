@@ -199,12 +199,8 @@ impl Run<'_> {
         self.step(branch.pos.offset)?;
         let mark = self.variables.len();
         let value = self.pipeline(dot, &branch.pipe)?;
-        // The declaration of the pipeline is about each turn, not about the whole.
+        // What the pipeline declares is set in each turn; without one it is the whole.
         let names = &branch.pipe.decl;
-        if !branch.pipe.is_assign {
-            self.variables.truncate(mark);
-            self.variables.extend(names.iter().map(|name| (name.clone(), Value::Nil)));
-        }
         let turns: Vec<(Value, Value)> = match &value {
             Value::List(list) => list
                 .values
@@ -262,10 +258,10 @@ impl Run<'_> {
             self.step(branch.pos.offset)?;
             match branch.pipe.decl.as_slice() {
                 [] => {}
-                [one] => self.assign(one, item.clone()),
+                [one] => self.assign(one, item.clone(), branch.pos.offset)?,
                 [first, second, ..] => {
-                    self.assign(first, key);
-                    self.assign(second, item.clone());
+                    self.assign(first, key, branch.pos.offset)?;
+                    self.assign(second, item.clone(), branch.pos.offset)?;
                 }
             }
             let flow = self.list(&item, &branch.body);
@@ -286,15 +282,13 @@ impl Run<'_> {
         flow: Flow<bool>,
         mark: usize,
     ) -> Flow {
-        self.variables.truncate(mark);
-        match (flow?, &branch.else_body) {
-            (false, Some(other)) => {
-                let flow = self.list(dot, other);
-                self.variables.truncate(mark);
-                flow
-            }
+        // The variables of the pipeline are still there in the other body.
+        let flow = match (flow?, &branch.else_body) {
+            (false, Some(other)) => self.list(dot, other),
             _ => Ok(()),
-        }
+        };
+        self.variables.truncate(mark);
+        flow
     }
 
     fn call_template(&mut self, dot: &Value, call: &TemplateNode) -> Flow {
@@ -314,10 +308,12 @@ impl Run<'_> {
         flow
     }
 
-    fn assign(&mut self, name: &SmolStr, value: Value) {
-        if let Some((_, slot)) = self.variables.iter_mut().rev().find(|(known, _)| known == name) {
-            *slot = value;
+    fn assign(&mut self, name: &SmolStr, value: Value, offset: usize) -> Flow {
+        match self.variables.iter_mut().rev().find(|(known, _)| known == name) {
+            Some((_, slot)) => *slot = value,
+            None => return Err(self.fail(offset, format!("undefined variable: {name}"))),
         }
+        Ok(())
     }
 
     /// The value of a pipeline; its variables are set. A nil interface ends as no value at all.
@@ -332,7 +328,7 @@ impl Run<'_> {
         let value = value.unwrap_or(Value::Missing);
         for name in &pipe.decl {
             if pipe.is_assign {
-                self.assign(name, value.clone());
+                self.assign(name, value.clone(), pipe.pos.offset)?;
             } else {
                 self.variables.push((name.clone(), value.clone()));
             }
@@ -347,7 +343,7 @@ impl Run<'_> {
             Expr::Identifier(_, name) => return self.call(dot, name, offset, rest, last),
             Expr::Field(_, path) => return self.chain(dot, dot.clone(), path, offset, rest, last),
             Expr::Variable(_, name, path) if !path.is_empty() => {
-                let value = self.variable(name);
+                let value = self.variable(name, offset)?;
                 return self.chain(dot, value, path, offset, rest, last);
             }
             Expr::Chain(_, inner, path) => {
@@ -365,9 +361,10 @@ impl Run<'_> {
         self.expression(dot, first)
     }
 
-    fn variable(&self, name: &SmolStr) -> Value {
+    fn variable(&self, name: &SmolStr, offset: usize) -> Flow<Value> {
         let found = self.variables.iter().rev().find(|(known, _)| known == name);
-        found.map_or(Value::Missing, |(_, value)| value.clone())
+        let found = found.map(|(_, value)| value.clone());
+        found.ok_or_else(|| self.fail(offset, format!("undefined variable: {name}")))
     }
 
     /// The value of an expression that stands by itself.
@@ -387,7 +384,7 @@ impl Run<'_> {
             }
             Expr::Field(_, path) => self.chain(dot, dot.clone(), path, offset, &[], None),
             Expr::Variable(_, name, path) => {
-                let value = self.variable(name);
+                let value = self.variable(name, offset)?;
                 self.chain(dot, value, path, offset, &[], None)
             }
             Expr::Chain(_, inner, path) => {

@@ -4,6 +4,8 @@
 //! What the parser gets is the same template without comments and trim markers. Go trims ASCII
 //! spaces only, a trim marker of a comment only its own side, and an action may end in `|`.
 
+use std::fmt::Write as _;
+
 use crate::error::ParseError;
 use crate::functions::types::COMPLEX;
 
@@ -150,7 +152,8 @@ fn action(
         match scan.complex.take() {
             Some((real, imaginary)) => {
                 done.origins.push((done.text.len(), before));
-                done.text.push_str(&format!("({COMPLEX} {real:?} {imaginary:?})"));
+                write!(done.text, "({COMPLEX} {real:?} {imaginary:?})")
+                    .expect("a String takes all");
                 done.origins.push((done.text.len(), scan.at));
             }
             None => done.text.push_str(&source[before..scan.at]),
@@ -196,6 +199,8 @@ impl Scan<'_> {
             return Ok(());
         }
         match first {
+            // The parser would take a comment here, which must stand right behind `{{`.
+            '/' => return Err(self.fail("unexpected \"/\" in command".to_owned())),
             '(' => self.parentheses += 1,
             ')' => self.parentheses = self.parentheses.saturating_sub(1),
             _ => {}

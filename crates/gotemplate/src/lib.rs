@@ -88,7 +88,7 @@ impl Template {
         let bytes = exec::execute(self, data, limits)?;
         Ok(match String::from_utf8(bytes) {
             Ok(text) => text,
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            Err(error) => value::lossy(error.as_bytes()).into_owned(),
         })
     }
 }

@@ -30,7 +30,7 @@ pub fn sprint(value: &Value) -> Vec<u8> {
 /// The same as text.
 #[must_use]
 pub fn text(value: &Value) -> String {
-    String::from_utf8_lossy(&sprint(value)).into_owned()
+    crate::value::lossy(&sprint(value)).into_owned()
 }
 
 fn write_plain(out: &mut Vec<u8>, value: &Value, depth: usize) {
@@ -90,7 +90,9 @@ pub fn go_syntax(value: &Value) -> String {
         }
         Value::Int(value, _) | Value::Duration(value) => value.to_string(),
         Value::Float(value) => float(*value, 'g', None),
-        Value::String(text) => quote(&text.text()),
+        Value::String(text) => quote(text.bytes()),
+        Value::List(list) if list.nil => format!("{}(nil)", value.type_name()),
+        Value::Map(map) if map.nil => format!("{}(nil)", value.type_name()),
         Value::List(list) => {
             let items: Vec<_> = list.values.iter().map(|item| inner(item, list.items)).collect();
             format!("{}{{{}}}", value.type_name(), items.join(", "))
@@ -104,7 +106,7 @@ fn syntax_of_map(value: &Value, map: &Map) -> String {
     let items: Vec<_> = map
         .entries()
         .iter()
-        .map(|(key, item)| format!("{}:{}", quote(&key.text()), inner(item, map.items)))
+        .map(|(key, item)| format!("{}:{}", quote(key.bytes()), inner(item, map.items)))
         .collect();
     format!("{}{{{}}}", value.type_name(), items.join(", "))
 }
@@ -119,15 +121,26 @@ fn inner(value: &Value, items: Items) -> String {
 
 /// A string as `strconv.Quote` writes it.
 #[must_use]
-pub fn quote(text: &str) -> String {
+pub fn quote(text: &[u8]) -> String {
     quote_with(text, '"', false)
 }
 
 /// The same with ASCII only, or in another kind of quotes.
 #[must_use]
-pub fn quote_with(text: &str, mark: char, ascii: bool) -> String {
+pub fn quote_with(text: &[u8], mark: char, ascii: bool) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push(mark);
+    for chunk in text.utf8_chunks() {
+        quote_chars(&mut out, chunk.valid(), mark, ascii);
+        for byte in chunk.invalid() {
+            write!(out, "\\x{byte:02x}").expect("a String takes all");
+        }
+    }
+    out.push(mark);
+    out
+}
+
+fn quote_chars(out: &mut String, text: &str, mark: char, ascii: bool) {
     for c in text.chars() {
         match c {
             c if c == mark || c == '\\' => out.extend(['\\', c]),
@@ -149,8 +162,6 @@ pub fn quote_with(text: &str, mark: char, ascii: bool) -> String {
             c => write!(out, "\\U{:08x}", u32::from(c)).expect("a String takes all"),
         }
     }
-    out.push(mark);
-    out
 }
 
 /// Go's `unicode.IsPrint` as far as the standard library can tell: not a control, and no space but
@@ -185,6 +196,8 @@ pub fn float(value: f64, verb: char, precision: Option<usize>) -> String {
             Some(digits) => format!("{value:.digits$}"),
             None => format!("{value}"),
         },
+        'x' => hexadecimal(value, precision),
+        'X' => hexadecimal(value, precision).to_uppercase(),
         'e' | 'E' => {
             let plain = match precision {
                 Some(digits) => format!("{value:.digits$e}"),
@@ -198,6 +211,50 @@ pub fn float(value: f64, verb: char, precision: Option<usize>) -> String {
             if verb == 'G' { text.replace('e', "E") } else { text }
         }
     }
+}
+
+/// `0x1.8p+01`: the first digit is 1, unless the number is zero.
+fn hexadecimal(value: f64, precision: Option<usize>) -> String {
+    /// Bits of the digits after the point.
+    const BITS: u32 = 52;
+    let sign = if value.is_sign_negative() { "-" } else { "" };
+    let bits = value.abs().to_bits();
+    let (mut exponent, mut mantissa) =
+        (i64::try_from(bits >> BITS).expect("eleven bits") - 1023, bits & ((1 << BITS) - 1));
+    match (exponent, mantissa) {
+        (-1023, 0) => exponent = 0,
+        (-1023, _) => {
+            exponent = -1022;
+            while mantissa >> BITS == 0 {
+                mantissa <<= 1;
+                exponent -= 1;
+            }
+        }
+        _ => mantissa |= 1 << BITS,
+    }
+    if let Some(digits) = precision.and_then(|digits| u32::try_from(digits).ok())
+        && digits < BITS / 4
+    {
+        let cut = BITS - 4 * digits;
+        let (extra, half) = (mantissa & ((1 << cut) - 1), 1_u64 << (cut - 1));
+        mantissa >>= cut;
+        if extra > half || (extra == half && mantissa & 1 == 1) {
+            mantissa += 1;
+        }
+        mantissa <<= cut;
+        if mantissa >> (BITS + 1) != 0 {
+            mantissa >>= 1;
+            exponent += 1;
+        }
+    }
+    let digits = format!("{:013x}", mantissa & ((1 << BITS) - 1));
+    let digits = match precision {
+        None => digits.trim_end_matches('0').to_owned(),
+        Some(precision) => format!("{digits:0<precision$.precision$}"),
+    };
+    let point = if digits.is_empty() { "" } else { "." };
+    let minus = if exponent < 0 { '-' } else { '+' };
+    format!("{sign}0x{}{point}{digits}p{minus}{:02}", mantissa >> BITS, exponent.abs())
 }
 
 fn general(value: f64, precision: Option<usize>) -> String {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::print::{float, go_syntax, quote_with, sprint, text};
+use crate::print::{float, go_syntax, quote_with, sprint};
 use crate::value::Value;
 
 /// Go's own bound of a width or precision.
@@ -224,12 +224,13 @@ impl Printer<'_> {
     }
 }
 
-fn bad_verb(verb: char, value: &Value) -> Vec<u8> {
+/// The value is shown as `%v` does, under the flags of the verb that does not fit.
+fn bad_verb(spec: &Spec, verb: char, value: &Value) -> Vec<u8> {
     match value {
         Value::Missing | Value::Nil => format!("%!{verb}(<nil>)").into_bytes(),
         value => {
             let mut out = format!("%!{verb}({}=", value.type_name()).into_bytes();
-            out.extend(sprint(value));
+            out.extend(format_one(&Spec { sharp: false, ..copy(spec) }, 'v', value));
             out.push(b')');
             out
         }
@@ -240,18 +241,11 @@ fn format_one(spec: &Spec, verb: char, value: &Value) -> Vec<u8> {
     match (verb, value) {
         ('T', value) => pad(spec, value.type_name().into_owned().into_bytes()),
         ('v', Value::Missing | Value::Nil) => pad(spec, b"<nil>".to_vec()),
-        ('p', value) => bad_verb(verb, value),
+        ('p', value) => bad_verb(spec, verb, value),
         ('v', value) if spec.sharp => pad(spec, go_syntax(value).into_bytes()),
         (_, Value::List(list)) => {
-            if matches!(
-                verb,
-                's' | 'q' | 'x' | 'X' | 'v' | 'd' | 't' | 'f' | 'g' | 'e' | 'c' | 'U' | 'o' | 'b'
-            ) {
-                let items = list.values.iter().map(|item| format_item(spec, verb, item));
-                surround(b"[", items, b']', spec.room)
-            } else {
-                bad_verb(verb, value)
-            }
+            let items = list.values.iter().map(|item| format_item(spec, verb, item));
+            surround(b"[", items, b']', spec.room)
         }
         (_, Value::Map(map)) => {
             let items = map.entries().into_iter().map(|(key, item)| {
@@ -264,7 +258,7 @@ fn format_one(spec: &Spec, verb: char, value: &Value) -> Vec<u8> {
         }
         (_, Value::Bool(flag)) => match verb {
             't' | 'v' => pad(spec, flag.to_string().into_bytes()),
-            _ => bad_verb(verb, value),
+            _ => bad_verb(spec, verb, value),
         },
         (_, Value::Int(number, _)) => integer(spec, verb, *number, value),
         (_, Value::Float(number)) => floating(spec, verb, *number, value),
@@ -272,15 +266,15 @@ fn format_one(spec: &Spec, verb: char, value: &Value) -> Vec<u8> {
         (_, Value::String(text)) => string(spec, verb, text.bytes(), value),
         (_, Value::Duration(number)) => match verb {
             'v' | 's' => pad(spec, sprint(value)),
-            'q' => pad(spec, quote_with(&text(value), '"', false).into_bytes()),
+            'q' => pad(spec, quote_with(&sprint(value), '"', false).into_bytes()),
             _ => integer(spec, verb, *number, value),
         },
         (_, Value::Time(_) | Value::Version(_)) => match verb {
             'v' | 's' => pad(spec, sprint(value)),
-            'q' => pad(spec, quote_with(&text(value), '"', false).into_bytes()),
-            _ => bad_verb(verb, value),
+            'q' => pad(spec, quote_with(&sprint(value), '"', false).into_bytes()),
+            _ => bad_verb(spec, verb, value),
         },
-        (_, Value::Missing | Value::Nil) => bad_verb(verb, value),
+        (_, Value::Missing | Value::Nil) => bad_verb(spec, verb, value),
     }
 }
 
@@ -322,7 +316,7 @@ fn integer(spec: &Spec, verb: char, number: i64, value: &Value) -> Vec<u8> {
         }
         'q' => {
             let c = u32::try_from(number).ok().and_then(char::from_u32).unwrap_or('\u{fffd}');
-            return pad(spec, quote_with(&c.to_string(), '\'', spec.plus).into_bytes());
+            return pad(spec, quote_with(c.to_string().as_bytes(), '\'', spec.plus).into_bytes());
         }
         'U' => {
             let mut shown = format!("U+{magnitude:04X}");
@@ -333,7 +327,7 @@ fn integer(spec: &Spec, verb: char, number: i64, value: &Value) -> Vec<u8> {
             }
             return pad(spec, shown.into_bytes());
         }
-        _ => return bad_verb(verb, value),
+        _ => return bad_verb(spec, verb, value),
     };
     let sign = match (number < 0, spec.plus, spec.space) {
         (true, ..) => "-",
@@ -361,8 +355,8 @@ fn floating(spec: &Spec, verb: char, number: f64, value: &Value) -> Vec<u8> {
     let shown = match verb {
         'v' => float(number, 'g', spec.precision),
         'e' | 'E' | 'f' | 'F' => float(number, verb, Some(spec.precision.unwrap_or(6))),
-        'g' | 'G' => float(number, verb, spec.precision),
-        _ => return bad_verb(verb, value),
+        'g' | 'G' | 'x' | 'X' => float(number, verb, spec.precision),
+        _ => return bad_verb(spec, verb, value),
     };
     let shown = match shown.strip_prefix('+') {
         Some(rest) if !spec.plus => rest.to_owned(),
@@ -389,7 +383,7 @@ fn floating(spec: &Spec, verb: char, number: f64, value: &Value) -> Vec<u8> {
 /// Width and flags are those of each part.
 fn complex(spec: &Spec, verb: char, (real, imaginary): (f64, f64), value: &Value) -> Vec<u8> {
     if !matches!(verb, 'v' | 'b' | 'g' | 'G' | 'x' | 'X' | 'f' | 'F' | 'e' | 'E') {
-        return bad_verb(verb, value);
+        return bad_verb(spec, verb, value);
     }
     let mut out = b"(".to_vec();
     out.extend(floating(spec, verb, real, value));
@@ -402,11 +396,12 @@ fn string(spec: &Spec, verb: char, bytes: &[u8], value: &Value) -> Vec<u8> {
     match verb {
         'v' | 's' => pad(spec, cut(spec, bytes)),
         'q' => {
-            let text = String::from_utf8_lossy(&cut(spec, bytes)).into_owned();
+            let bytes = cut(spec, bytes);
+            let text = crate::value::lossy(&bytes);
             let raw = spec.sharp
                 && !text.contains(['`', '\u{7f}', '\u{feff}'])
                 && text.chars().all(|c| c == '\t' || !c.is_control());
-            let shown = if raw { format!("`{text}`") } else { quote_with(&text, '"', spec.plus) };
+            let shown = if raw { format!("`{text}`") } else { quote_with(&bytes, '"', spec.plus) };
             pad(spec, shown.into_bytes())
         }
         'x' | 'X' => {
@@ -430,7 +425,7 @@ fn string(spec: &Spec, verb: char, bytes: &[u8], value: &Value) -> Vec<u8> {
             };
             pad(spec, shown.into_bytes())
         }
-        _ => bad_verb(verb, value),
+        _ => bad_verb(spec, verb, value),
     }
 }
 
@@ -447,7 +442,7 @@ fn cut(spec: &Spec, bytes: &[u8]) -> Vec<u8> {
 }
 
 fn pad(spec: &Spec, shown: Vec<u8>) -> Vec<u8> {
-    let length = String::from_utf8_lossy(&shown).chars().count();
+    let length = crate::value::lossy(&shown).chars().count();
     let missing = spec.width.unwrap_or(0).saturating_sub(length);
     if missing == 0 {
         return shown;

@@ -68,7 +68,7 @@ fn joined(call: &Call<'_>) -> String {
         value => value.clone(),
     };
     let arguments: Vec<_> = call.arguments.iter().map(shown).collect();
-    String::from_utf8_lossy(&sprint_all(&arguments)).into_owned()
+    crate::value::lossy(&sprint_all(&arguments)).into_owned()
 }
 
 fn len(call: &Call<'_>) -> Answer {
@@ -182,7 +182,9 @@ fn equal(a: &Value, b: &Value) -> Result<bool, Message> {
         (Value::Complex(a, i), Value::Complex(b, j)) => Ok(a == b && i == j),
         (Value::String(a), Value::String(b)) => Ok(a == b),
         _ if kind == Basic::Int => Ok(integer(a) == integer(b)),
-        _ if a.is_nil() || b.is_nil() => Ok(a.is_nil() == b.is_nil()),
+        _ if (a.is_null() || b.is_null()) && (a.is_nil() || b.is_nil() || a.kind() == b.kind()) => {
+            Ok(a.is_null() == b.is_null())
+        }
         (Value::Time(a), Value::Time(b)) => Ok(a == b),
         (Value::Version(a), Value::Version(b)) => Ok(std::rc::Rc::ptr_eq(a, b)),
         _ => Err(format!(

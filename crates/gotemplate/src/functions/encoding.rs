@@ -59,18 +59,44 @@ fn base64_decode(bytes: &[u8]) -> Vec<u8> {
     match LENIENT.decode(&clean) {
         Ok(decoded) => decoded,
         Err(_) => {
-            let at = first_bad(bytes, |byte| {
-                byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
-            });
+            let at = bad_base64(bytes).unwrap_or(bytes.len());
             format!("illegal base64 data at input byte {at}").into_bytes()
         }
     }
 }
 
-/// Where a decoder stops: at the first byte outside the alphabet, else at the end.
-fn first_bad(bytes: &[u8], good: impl Fn(u8) -> bool) -> usize {
-    let bad = bytes.iter().position(|byte| !good(*byte) && !matches!(byte, b'\n' | b'\r'));
-    bad.unwrap_or(bytes.len() / 4 * 4)
+/// Where Go's decoder says that a text is wrong.
+fn bad_base64(bytes: &[u8]) -> Option<usize> {
+    let line_end = |at: &usize| matches!(bytes.get(*at), Some(b'\n' | b'\r'));
+    let after = |from: usize| (from..).find(|at| !line_end(at)).unwrap_or(bytes.len());
+    let (mut at, mut digits) = (0, 0);
+    loop {
+        at = after(at);
+        match bytes.get(at) {
+            None => return (digits > 0).then(|| bytes.len() - digits),
+            Some(b'=') => break,
+            Some(byte) if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/') => {
+                digits = (digits + 1) % 4;
+                at += 1;
+            }
+            Some(_) => return Some(at),
+        }
+    }
+    at += 1;
+    match digits {
+        0 | 1 => return Some(at - 1),
+        2 => {
+            at = after(at);
+            match bytes.get(at) {
+                None => return Some(bytes.len()),
+                Some(b'=') => at += 1,
+                Some(_) => return Some(at - 1),
+            }
+        }
+        _ => {}
+    }
+    let end = after(at);
+    (end < bytes.len()).then_some(end)
 }
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -111,11 +137,28 @@ fn base32_decode(bytes: &[u8]) -> Vec<u8> {
             out.push(u8::try_from((bits >> held) & 0xff).expect("eight bits"));
         }
     }
-    let padding = &clean[end..];
-    if !clean.len().is_multiple_of(8) || padding.iter().any(|byte| *byte != b'=') {
-        return format!("illegal base32 data at input byte {end}").into_bytes();
+    match bad_padding(&clean, end) {
+        Some(at) => format!("illegal base32 data at input byte {at}").into_bytes(),
+        None => out,
     }
-    out
+}
+
+/// Where Go's decoder says that the padding from `end` on, or its absence, is wrong.
+fn bad_padding(clean: &[u8], end: usize) -> Option<usize> {
+    let digits = end % 8;
+    let rest = clean.get(end + 1..);
+    let Some(rest) = rest.filter(|rest| digits >= 2 && rest.len() < 8) else {
+        let whole = end == clean.len();
+        return (!whole).then_some(end).or_else(|| (digits > 0).then(|| end - digits));
+    };
+    if rest.len() + digits < 7 {
+        return Some(clean.len());
+    }
+    let wrong = rest.iter().take(7 - digits).position(|byte| *byte != b'=');
+    if let Some(at) = wrong {
+        return Some(end + at);
+    }
+    matches!(digits, 3 | 6).then_some(end)
 }
 
 fn adler32(bytes: &[u8]) -> u32 {
@@ -166,7 +209,7 @@ pub(super) fn write_json(
     match value {
         value if value.is_null() => out.push_str("null"),
         Value::Float(number) => out.push_str(&json_float(*number)?),
-        Value::String(text) => write_text(out, &text.text(), html),
+        Value::String(text) => write_text(out, text.bytes(), html),
         Value::List(list) => {
             out.push('[');
             for (i, item) in list.values.iter().enumerate() {
@@ -188,7 +231,7 @@ pub(super) fn write_json(
                     out.push(',');
                 }
                 new_line(out, depth + 1);
-                write_text(out, &key.text(), html);
+                write_text(out, key.bytes(), html);
                 out.push_str(if indent.is_some() { ": " } else { ":" });
                 write_json(out, item, html, indent, depth + 1)?;
             }
@@ -198,8 +241,8 @@ pub(super) fn write_json(
             out.push('}');
         }
         Value::Complex(..) => return Err("json: unsupported type: complex128".into()),
-        Value::Time(time) => write_text(out, &super::dates::rfc3339(&time.0), html),
-        Value::Version(version) => write_text(out, version.original(), html),
+        Value::Time(time) => write_text(out, super::dates::rfc3339(&time.0).as_bytes(), html),
+        Value::Version(version) => write_text(out, version.original().as_bytes(), html),
         other => out.push_str(&print::text(other)),
     }
     Ok(())
@@ -218,8 +261,16 @@ fn json_float(number: f64) -> Result<String, Message> {
     Ok(print::float(number, 'f', None))
 }
 
-fn write_text(out: &mut String, text: &str, html: bool) {
+fn write_text(out: &mut String, text: &[u8], html: bool) {
     out.push('"');
+    for chunk in text.utf8_chunks() {
+        write_chars(out, chunk.valid(), html);
+        chunk.invalid().iter().for_each(|_| out.push_str("\\ufffd"));
+    }
+    out.push('"');
+}
+
+fn write_chars(out: &mut String, text: &str, html: bool) {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
@@ -240,5 +291,4 @@ fn write_text(out: &mut String, text: &str, html: bool) {
             c => out.push(c),
         }
     }
-    out.push('"');
 }

@@ -155,7 +155,13 @@ const OUT_OF_RANGE: &str = "reflect.Value.Slice: slice index out of bounds";
 
 fn chunk(call: &Call<'_>) -> Answer {
     let list = items(&call.arguments[1], "chunk type")?;
-    let size = usize::try_from(call.int(0)).ok().filter(|size| *size > 0);
+    let size = call.int(0);
+    // There the number of chunks is computed before anything else: it may come out as none.
+    let last = i64::try_from(list.len()).unwrap_or(i64::MAX) - 1;
+    if size < 0 && last > 0 && last <= size.saturating_neg() {
+        return Ok(Value::list_of(Items::Lists, Vec::new()));
+    }
+    let size = usize::try_from(size).ok().filter(|size| *size > 0);
     let size = size.ok_or("a chunk has at least one item")?;
     let values = list.chunks(size).map(|chunk| Value::list(chunk.to_vec())).collect();
     Ok(Value::list_of(Items::Lists, values))

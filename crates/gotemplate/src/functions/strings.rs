@@ -80,7 +80,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::Bool(call.bytes(1).ends_with(call.bytes(0))))
     }),
     Function::new("quote", &[], |call| {
-        Ok(Value::string(joined(call, |value| print::quote(&cast::text(value)))))
+        Ok(Value::string(joined(call, |value| print::quote(&print::sprint(value)))))
     })
     .and_more(Any),
     Function::new("squote", &[], |call| {

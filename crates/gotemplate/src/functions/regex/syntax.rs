@@ -131,6 +131,7 @@ fn escape(out: &mut String, chars: &mut Peekable<Chars<'_>>, in_class: bool) -> 
         (None, 'a' | 'f' | 't' | 'n' | 'r' | 'v' | 'A' | 'z' | 'B') => out.extend(['\\', c]),
         (None, '<' | '>') => out.push(c),
         (None, c) if c.is_ascii_punctuation() => out.extend(['\\', c]),
+        (None, c) if c.is_ascii() && !c.is_ascii_alphanumeric() => out.push(c),
         (None, c) => return Err(format!("invalid escape sequence: `\\{c}`")),
     }
     Ok(())
