@@ -1,5 +1,7 @@
 //! Joins, merges, matrices in matrices, templates of generators, patches: what a person sees.
 
+use std::fmt::Write as _;
+
 use expect_test::{Expect, expect};
 use generators::{Verdict, expand_set};
 use model::document;
@@ -366,7 +368,7 @@ fn combinations_that_cannot_be_used() {
         "- merge: {mergeKeys: [a], generators: [{list: {}}, {git: {repoURL: r, directories: [{path: a}]}}]}",
     ] {
         let expansion = expand_set(&set(generators, "a", "eu-1", "."), &fleet().world());
-        text.push_str(&format!("{generators}\n{}", show_set(&expansion)));
+        writeln!(text, "{generators}\n{}", show_set(&expansion).trim_end()).unwrap();
     }
     expect![[r#"
         - join: {left: {list: {}}, right: {list: {}}, on: []}

@@ -1,5 +1,7 @@
 //! Input that means harm or is broken: each is a problem of its element, and its neighbours go on.
 
+use std::fmt::Write as _;
+
 use expect_test::{Expect, expect};
 use generators::expand_set;
 
@@ -9,7 +11,7 @@ fn bomb() -> String {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..10 {
         let list = vec![format!("*a{}", level - 1); 9].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{list}]\n"));
+        writeln!(text, "a{level}: &a{level} [{list}]").unwrap();
     }
     text
 }
