@@ -1,6 +1,6 @@
 //! `muster expand`: what sets come to, without a hub.
 //!
-//! Reads files and folders and asks nobody. What a file says wrong is a problem like any other, so
+//! Reads files and folders, and asks nobody unless it is told to (`--collect`). What a file says wrong is a problem like any other, so
 //! that one mistake hides nothing else.
 
 mod against;
@@ -9,18 +9,20 @@ mod explain;
 mod files;
 mod input;
 mod repositories;
+mod services;
 mod tree;
 
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use generators::{DEFAULT_MAX_ELEMENTS, Generated, GitFilesGlob, NoProviders, Options, Providers};
+use generators::{DEFAULT_MAX_ELEMENTS, Generated, GitFilesGlob, Options, Providers};
 use model::document::Resource;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::show::{self, Console, count};
 use repositories::Folder;
+use services::ServiceArgs;
 use tree::{Paths, Tree};
 
 /// Show what ApplicationSets come to, without a hub
@@ -39,8 +41,8 @@ pub(crate) struct Args {
     /// printed; may be repeated
     #[arg(long, value_name = "FILE")]
     clusters: Vec<PathBuf>,
-    /// File with the objects and ConfigMaps that clusterDecisionResource generators look at; may be
-    /// repeated
+    /// File with the objects and ConfigMaps that clusterDecisionResource generators look at, and those
+    /// of plugins; may be repeated
     #[arg(long, value_name = "FILE")]
     decisions: Vec<PathBuf>,
     /// A folder for a repository that generators read; of a Git work tree, what is committed at REV,
@@ -63,6 +65,8 @@ pub(crate) struct Args {
     /// How to print; by default json, and text for people with --explain and --against
     #[arg(long, short, value_name = "FORMAT")]
     output: Option<Format>,
+    #[command(flatten)]
+    services: ServiceArgs,
 }
 
 const MOST: u32 = DEFAULT_MAX_ELEMENTS as u32;
@@ -120,6 +124,7 @@ pub(crate) fn run(args: Args, console: &mut Console) -> Result<(), Failure> {
         repositories,
         git_files_glob,
         max_elements,
+        services,
         explain,
         against,
         output,
@@ -128,29 +133,30 @@ pub(crate) fn run(args: Args, console: &mut Console) -> Result<(), Failure> {
         git_files_glob: git_files_glob.into(),
         max_elements: usize::try_from(max_elements).unwrap_or(usize::MAX),
     };
-    let paths = Paths { files, clusters, decisions, repositories };
+    let paths = Paths { files, found: Vec::new(), clusters, decisions, repositories };
     if let (Some(Format::Name), true) = (output, explain.is_some() || against.is_some()) {
         return Err(Failure::usage(
             "-o name is for a plain expansion, not for --explain or --against",
         ));
     }
-    match (against, explain) {
-        (Some(folder), _) => against::run(paths, &folder, options, &NoProviders, output, console),
-        (None, Some(name)) => {
-            explain::run(&Tree::read(paths), &name, options, &NoProviders, output, console)
-        }
-        (None, None) => print(paths, options, &NoProviders, output, console),
+    if let Some(folder) = against {
+        return against::run(paths, &folder, options, services, output, console);
+    }
+    let tree = Tree::read(paths);
+    let services = services::ask(services, &[&tree], options, console)?;
+    match explain {
+        Some(name) => explain::run(&tree, &name, options, &services, output, console),
+        None => print(&tree, options, &services, output, console),
     }
 }
 
 fn print(
-    paths: Paths,
+    tree: &Tree,
     options: Options,
     providers: &dyn Providers,
     output: Option<Format>,
     console: &mut Console,
 ) -> Result<(), Failure> {
-    let tree = Tree::read(paths);
     let expansion = tree.expand(options, providers);
     match output {
         Some(Format::Name) => {

@@ -10,13 +10,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use generators::{Destinations, Expansion, Generated, Options, Providers, SetExpansion, translate};
+use generators::{Destinations, Expansion, Generated, Options, SetExpansion, translate};
 use model::argo::Application;
 use model::set::{ApplicationsSync, DeletionBudget};
 use serde_json::Value;
 
 use super::counterpart::Counterpart;
 use super::repositories::Folder;
+use super::services::{self, ServiceArgs};
 use super::tree::{Paths, Tree};
 use super::{Format, document, document_format};
 use crate::failure::Failure;
@@ -29,7 +30,7 @@ pub(super) fn run(
     paths: Paths,
     folder: &Path,
     options: Options,
-    providers: &dyn Providers,
+    services: ServiceArgs,
     output: Option<Format>,
     console: &mut Console,
 ) -> Result<(), Failure> {
@@ -37,7 +38,9 @@ pub(super) fn run(
     let there = Counterpart::new(folder).map_err(cannot)?;
     let (now, before) = both(paths, &there, console)?;
     let (now, before) = (Tree::read(now), Tree::read(before));
-    let (after, earlier) = (now.expand(options, providers), before.expand(options, providers));
+    // Both sides see the same answers, so that only the files make a difference.
+    let services = services::ask(services, &[&now, &before], options, console)?;
+    let (after, earlier) = (now.expand(options, &services), before.expand(options, &services));
     let comparison = compare(&state(&before, &earlier), &state(&now, &after));
     let report = Report {
         against: folder.display().to_string(),
@@ -78,15 +81,15 @@ fn both(
     there: &Counterpart,
     console: &mut Console,
 ) -> Result<(Paths, Paths), Failure> {
-    let Paths { files, clusters, decisions, repositories } = paths;
-    let (mut now, mut before) = (Vec::new(), BTreeSet::new());
+    let Paths { files, clusters, decisions, repositories, .. } = paths;
+    let (mut now, mut before, mut gone) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for file in files {
         let other = there.of(&file).filter(|_| file != Path::new("-")).ok_or_else(|| {
             let file = file.display();
             Failure::usage(format!("{file} is not below this folder, so --against cannot find it"))
         })?;
         if !file.is_dir() && !other.is_dir() {
-            before.extend(there.gone_beside(&file));
+            gone.extend(there.gone_beside(&file));
         }
         let is_there = other.exists();
         if is_there {
@@ -97,7 +100,8 @@ fn both(
             now.push(file);
         }
     }
-    if before.is_empty() {
+    gone.retain(|path| !before.iter().any(|named| path.starts_with(named)));
+    if before.is_empty() && gone.is_empty() {
         console.say("warning: none of the files is in the other folder: everything is new");
     }
     let mut same = |path: &PathBuf| match there.of(path).filter(|other| other.exists()) {
@@ -113,11 +117,13 @@ fn both(
     };
     let before = Paths {
         files: before.into_iter().collect(),
+        found: gone.into_iter().collect(),
         clusters: clusters.iter().map(&mut same).collect(),
         decisions: decisions.iter().map(&mut same).collect(),
         repositories: repositories.iter().map(|one| folder(one, &mut same)).collect(),
     };
-    Ok((Paths { files: now, clusters, decisions, repositories }, before))
+    let now = Paths { files: now, found: Vec::new(), clusters, decisions, repositories };
+    Ok((now, before))
 }
 
 fn state(tree: &Tree, expansion: &Expansion) -> State {

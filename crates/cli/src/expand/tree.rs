@@ -20,6 +20,8 @@ const IN_CLUSTER_SERVER: &str = "https://kubernetes.default.svc";
 #[derive(Debug, Clone, Default)]
 pub(super) struct Paths {
     pub(super) files: Vec<PathBuf>,
+    /// Files that nobody named, in which documents of others are passed over.
+    pub(super) found: Vec<PathBuf>,
     pub(super) clusters: Vec<PathBuf>,
     pub(super) decisions: Vec<PathBuf>,
     pub(super) repositories: Vec<Folder>,
@@ -40,23 +42,12 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn read(paths: Paths) -> Self {
-        let Paths { files, clusters, decisions, repositories } = paths;
+        let Paths { files, found, clusters, decisions, repositories } = paths;
         let mut input = Input::default();
-        let read = [
-            (&files, Input::read as fn(&mut Input, &File)),
-            (&clusters, Input::read_clusters),
-            (&decisions, Input::read_decisions),
-        ];
-        for (arguments, read) in read {
-            for argument in arguments {
-                match files::list(argument) {
-                    Ok(files) => files.iter().for_each(|file| read(&mut input, file)),
-                    Err(error) => {
-                        input.problem(&argument.display().to_string(), unreadable(&error));
-                    }
-                }
-            }
-        }
+        read(&mut input, &files, Input::read);
+        found.into_iter().for_each(|path| input.read(&File { path, is_found: true }));
+        read(&mut input, &clusters, Input::read_clusters);
+        read(&mut input, &decisions, Input::read_decisions);
         let knows_clusters = !clusters.is_empty() || !input.clusters.is_empty();
         let folders = Folders::new(repositories, input.sets.is_empty());
         let all_clusters = clusters_of(&input);
@@ -111,6 +102,24 @@ impl Tree {
         expansion.problems.extend(self.input.problems.iter().cloned());
         expansion.problems.sort();
         expansion
+    }
+}
+
+/// Reads what the arguments stand for. A file that is named twice, or once more by its folder, is
+/// read once.
+fn read(input: &mut Input, arguments: &[PathBuf], read: fn(&mut Input, &File)) {
+    let mut seen = BTreeSet::new();
+    for argument in arguments {
+        match files::list(argument) {
+            Ok(mut files) => {
+                files.retain(|file| {
+                    let path = file.path.canonicalize().unwrap_or_else(|_| file.path.clone());
+                    seen.insert(path)
+                });
+                files.iter().for_each(|file| read(input, file));
+            }
+            Err(error) => input.problem(&argument.display().to_string(), unreadable(&error)),
+        }
     }
 }
 

@@ -220,26 +220,26 @@ fn what_fails_here_is_kept_and_a_problem() {
         &WORDS,
         &expect![[r#"
             Cluster eu-1:
-              = api-eu-1  (kept; held: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server)
-              = shop-eu-1  (kept; held: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server)
-              = site-eu-1  (kept; held: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server)
+              = api-eu-1  (kept; held: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server)
+              = shop-eu-1  (kept; held: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server)
+              = site-eu-1  (kept; held: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server)
               = tools-eu-1  (kept; a document cannot be read now; it may be the one that makes it)
 
             Cluster us-1:
-              = api-us-1  (kept; held: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server)
-              = shop-us-1  (kept; held: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server)
-              = site-us-1  (kept; held: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server)
+              = api-us-1  (kept; held: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server)
+              = shop-us-1  (kept; held: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server)
+              = site-us-1  (kept; held: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server)
               = tools-us-1  (kept; a document cannot be read now; it may be the one that makes it)
 
             0 added, 0 changed, 0 removed, 8 kept as they are, 0 unchanged.
             Problems:
               sets/more/tools.yaml: InvalidDocument: line 2: while parsing a flow sequence, expected ',' or ']'
-              web, clusters eu-1 × git apps/api: TemplateFailed: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
-              web, clusters eu-1 × git apps/shop: TemplateFailed: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
-              web, clusters eu-1 × git apps/site: TemplateFailed: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
-              web, clusters us-1 × git apps/api: TemplateFailed: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
-              web, clusters us-1 × git apps/shop: TemplateFailed: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
-              web, clusters us-1 × git apps/site: TemplateFailed: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
+              web, clusters eu-1 × git apps/api: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
+              web, clusters eu-1 × git apps/shop: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
+              web, clusters eu-1 × git apps/site: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
+              web, clusters us-1 × git apps/api: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
+              web, clusters us-1 × git apps/shop: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
+              web, clusters us-1 × git apps/site: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
             error: 7 problems
             exit 1
         "#]],
@@ -255,27 +255,27 @@ fn what_failed_there_does_not_fail_the_gate() {
         &change(&dir),
         &WORDS,
         &expect![[r#"
-        Cluster eu-1:
-          + api-eu-1  (set web)
-          + shop-eu-1  (set web)
-          + site-eu-1  (set web)
+            Cluster eu-1:
+              + api-eu-1  (set web)
+              + shop-eu-1  (set web)
+              + site-eu-1  (set web)
 
-        Cluster us-1:
-          + api-us-1  (set web)
-          + shop-us-1  (set web)
-          + site-us-1  (set web)
+            Cluster us-1:
+              + api-us-1  (set web)
+              + shop-us-1  (set web)
+              + site-us-1  (set web)
 
-        6 added, 0 changed, 0 removed, 2 unchanged.
-        Problems in ../main:
-          web, clusters eu-1 × git apps/api: TemplateFailed: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
-          web, clusters eu-1 × git apps/shop: TemplateFailed: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
-          web, clusters eu-1 × git apps/site: TemplateFailed: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
-          web, clusters us-1 × git apps/api: TemplateFailed: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
-          web, clusters us-1 × git apps/shop: TemplateFailed: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
-          web, clusters us-1 × git apps/site: TemplateFailed: spec.source.path: "{{paht}}" needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
-        warning: ../main has problems, so not all that it makes is known: removals may be missing
-        exit 0
-    "#]],
+            6 added, 0 changed, 0 removed, 2 unchanged.
+            Problems in ../main:
+              web, clusters eu-1 × git apps/api: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
+              web, clusters eu-1 × git apps/shop: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
+              web, clusters eu-1 × git apps/site: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
+              web, clusters us-1 × git apps/api: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
+              web, clusters us-1 × git apps/shop: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
+              web, clusters us-1 × git apps/site: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
+            warning: ../main has problems, so not all that it makes is known: removals may be missing
+            exit 0
+        "#]],
     );
 }
 

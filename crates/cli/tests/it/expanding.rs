@@ -572,7 +572,7 @@ spec: {source: {repoURL: r, path: p}, destination: {cluster: eu-1}}
         &[words.as_slice(), &["web-eu-1"]].concat(),
         &expect![[r#"
             Application:   web-eu-1
-            Held:          spec.source.path: "{{values.at}}" needs the parameter values.at, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
+            Held:          spec.source.path: "{{values.at}}" (line 1, column 1) needs the parameter values.at, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
             Set:           checkout
             File:          set.yaml
             Generators:

@@ -4,6 +4,7 @@
 
 mod asking;
 mod changing;
+mod collecting;
 mod comparing;
 mod compat;
 mod demo;
