@@ -35,7 +35,7 @@ impl Known {
         labels.insert(SECRET_TYPE.to_owned(), CLUSTER.to_owned());
         Self {
             name: cluster.metadata.name.to_string(),
-            server: cluster.spec.server.clone(),
+            server: crate::address(cluster).into_owned(),
             project: cluster.spec.project.clone(),
             labels,
             annotations: cluster.metadata.annotations.clone(),
