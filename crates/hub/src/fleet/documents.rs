@@ -4,16 +4,21 @@
 //! What cannot be read keeps its last good form (law L2), and while anything in a commit cannot be
 //! told apart, no document counts as removed: a set that hides in a file with a syntax error must
 //! not lose its applications. A commit without a single document is treated as unreadable.
+//!
+//! Documents of `muster.dev` and of `argoproj.io` are one fleet: a name is a set's or an
+//! application's whatever its dialect. `argoproj.io` has many kinds that are none of ours (Rollout,
+//! Workflow); only those that are near to ours in spelling are taken for a slip.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use model::argo;
+use model::argo::{self, Decisions};
 use model::document::{self, DocumentError, Resource};
 use model::id::CommitId;
 use model::name::{ApplicationName, SetName};
 use model::problem::{Problem, Reason};
+use model::suggest;
 use model::tree::{EntryKind, FileTree, RepoPath, TreeError};
 use model::yaml;
 use serde_json::Value;
@@ -21,6 +26,7 @@ use serde_json::Value;
 use super::plan::{FLEET_REPOSITORY, Origin};
 use super::state::{BY_HAND, Evidence, Subject};
 
+mod decisions;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +37,9 @@ const MAX_BYTES: usize = 256 << 20;
 /// The largest resource that can be kept.
 pub const MAX_RESOURCE_BYTES: usize = crate::store::MAX_BLOB_BYTES;
 /// What marks a document as meant for us, whatever its version.
-const GROUP: &str = "muster.dev/";
+const GROUPS: [&str; 2] = ["muster.dev/", ARGO];
+const ARGO: &str = "argoproj.io/";
+const ARGO_KINDS: [&str; 3] = ["ApplicationSet", "Application", "AppProject"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -125,6 +133,9 @@ pub struct Documents {
     pub git: BTreeMap<ResourceKey, Arc<GitDocument>>,
     /// Applied by people. One that is also in Git is not in force.
     pub stored: BTreeMap<ResourceKey, Arc<Resource>>,
+    /// What `clusterDecisionResource` generators look at, from the newest commit that could be
+    /// read whole. Not kept over a restart: until Git is read again such generators are held.
+    pub decisions: Arc<Decisions>,
 }
 
 impl Documents {
@@ -143,6 +154,7 @@ impl Documents {
         }
         self.origin = origin;
         self.commit = None;
+        self.decisions = Arc::default();
         for (key, document) in std::mem::take(&mut self.git) {
             self.stored.insert(key, Arc::new(document.resource.clone()));
         }
@@ -152,6 +164,7 @@ impl Documents {
     pub fn advance(&mut self, commit: CommitId, reading: &Reading) -> BTreeMap<Subject, Evidence> {
         let mut gone = BTreeMap::new();
         if reading.unreadable.is_none() {
+            self.decisions = Arc::clone(&reading.decisions);
             let absent = |key: &&ResourceKey| {
                 !reading.found.contains_key(*key) && !reading.broken.contains(*key)
             };
@@ -187,6 +200,7 @@ pub struct Reading {
     pub unreadable: Option<String>,
     /// Documents of others that were passed over.
     pub ignored: usize,
+    pub decisions: Arc<Decisions>,
     pub problems: Vec<Problem>,
 }
 
@@ -234,17 +248,23 @@ struct Reader<'a> {
     known: &'a Documents,
     /// The files that documents came from before.
     known_files: BTreeSet<&'a str>,
+    /// The directories of Helm charts.
+    charts: BTreeSet<String>,
     bytes: usize,
+    decisions: decisions::Collector,
     reading: Reading,
 }
 
 impl<'a> Reader<'a> {
     fn new(known: &'a Documents) -> Self {
         let known_files = known.git.values().map(|document| document.file.as_str()).collect();
-        Self { known, known_files, bytes: 0, reading: Reading::default() }
+        let (charts, decisions) = Default::default();
+        Self { known, known_files, charts, bytes: 0, decisions, reading: Reading::default() }
     }
 
     fn files(&mut self, tree: &dyn FileTree, files: &[RepoPath]) {
+        let charts = files.iter().filter_map(|path| path.as_str().strip_suffix("/Chart.yaml"));
+        self.charts = charts.map(str::to_owned).collect();
         for path in files {
             let limit = document::LIMITS.bytes.min(MAX_BYTES - self.bytes);
             match tree.read(path, u64::try_from(limit).unwrap_or(u64::MAX)) {
@@ -262,9 +282,8 @@ impl<'a> Reader<'a> {
     fn file(&mut self, file: &str, text: &[u8]) {
         match yaml::read(text, document::LIMITS) {
             Ok(documents) => {
-                for (index, document) in documents.into_iter().enumerate() {
-                    self.document(file, index + 1, document);
-                }
+                let documents = document::flatten(documents).into_iter().enumerate();
+                documents.for_each(|(index, one)| self.document(file, index + 1, one));
             }
             // A Helm template is not YAML either, and none of our business.
             Err(_) if !self.is_ours(file, text) => self.reading.ignored += 1,
@@ -272,17 +291,24 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether a text that is no YAML may hold documents. The templates of a chart may make
+    /// documents of ours, but are none.
     fn is_ours(&self, file: &str, text: &[u8]) -> bool {
-        let mentions = || text.windows(GROUP.len()).any(|window| window == GROUP.as_bytes());
-        self.known_files.contains(file) || mentions()
+        let mentions = |group: &str| text.windows(group.len()).any(|part| part == group.as_bytes());
+        let in_chart = || {
+            let mut parents = file.match_indices("/templates/");
+            parents.any(|(end, _)| self.charts.contains(&file[..end]))
+        };
+        self.known_files.contains(file) || (GROUPS.into_iter().any(mentions) && !in_chart())
     }
 
     fn document(&mut self, file: &str, index: usize, document: Value) {
         let named = named(&document);
         let name = name_of(&document).map(str::to_owned);
         let group = document.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-        if !group.starts_with(GROUP) {
-            return self.foreign(file, index, named.as_ref());
+        if !is_of_ours(group, &document) {
+            self.foreign(file, index, named.as_ref());
+            return self.decisions.consider(index, document);
         }
         match document::resource(index, document) {
             Ok(resource) => self.resource(file, resource),
@@ -309,7 +335,11 @@ impl<'a> Reader<'a> {
             .filter(|key| self.known.git.get(key).is_some_and(|document| document.file == file));
         match before {
             Some(key) => {
-                let version = document::API_VERSION;
+                let version = self
+                    .known
+                    .git
+                    .get(key)
+                    .map_or(document::API_VERSION, |document| document.resource.api_version());
                 let message = format!("document {index}: {key} had apiVersion {version:?} before");
                 self.problem(file, message);
                 self.reading.broken.insert(key.clone());
@@ -360,15 +390,29 @@ impl<'a> Reader<'a> {
         let nothing = self.reading.found.is_empty() && self.reading.broken.is_empty();
         if nothing && !self.known.git.is_empty() && self.reading.unreadable.is_none() {
             let message =
-                "there is no document of muster.dev left, so all of them stay as they were";
+                "there is no document of the fleet left, so all of them stay as they were";
             self.problem(path, message.to_owned());
             self.reading.unreadable = Some(message.to_owned());
+        }
+        let (decisions, problem) = std::mem::take(&mut self.decisions).finish();
+        self.reading.decisions = Arc::new(decisions);
+        if let Some(message) = problem {
+            self.problem(path, message);
         }
         // One that is good in one file and broken in another is good.
         let found = &self.reading.found;
         self.reading.broken.retain(|key| !found.contains_key(key));
         self.reading
     }
+}
+
+/// Whether a document is meant for us.
+fn is_of_ours(version: &str, document: &Value) -> bool {
+    if version.starts_with(ARGO) {
+        let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
+        return suggest::nearest(kind, ARGO_KINDS).is_some();
+    }
+    GROUPS.into_iter().any(|group| version.starts_with(group))
 }
 
 /// The kind and name of a document, when it has them, whatever else is wrong with it.

@@ -1,23 +1,22 @@
 //! One pass from what is known now to what is in force next: documents, expansion, plan. Pure, and
 //! large for a large fleet: the owner task runs it on a blocking thread.
 
+mod owners;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use generators::{Generated, RepoReference, Sources, World, expand};
-use model::application::Application;
+use generators::{RepoReference, World};
 use model::cluster::Cluster;
 use model::document::Resource;
 use model::id::{CommitId, Epoch};
 use model::name::{ApplicationName, ClusterName};
 use model::problem::{Problem, Reason};
-use model::set::ApplicationSet;
 use model::status::Timestamp;
 
 use super::documents::{Documents, GitOrigin, Kind, Reading, read_tree};
 use super::plan::{
-    Approval, Element, FLEET_REPOSITORY, Origin, OwnerInput, Plan, PlanInput, Resolution, Verdict,
-    plan,
+    Approval, FLEET_REPOSITORY, OwnerInput, Plan, PlanInput, Resolution, Verdict, plan,
 };
 use super::repositories::Trees;
 use super::snapshot::{self, FleetSnapshot};
@@ -59,8 +58,11 @@ pub(super) fn work_out(moment: Moment) -> Outcome {
     let mut problems = reading.as_deref().map(|(_, reading)| told(reading)).unwrap_or_default();
     problems.extend(moment.unavailable);
     let clusters = clusters(moment.joined, &documents);
-    let given = expanded(&documents, &clusters, &moment.trees, &mut problems);
-    let needed = needed(&given, moment.trees, moment.repository.map(|(_, reference)| reference));
+    let known: Vec<_> = clusters.values().cloned().collect();
+    let world = World { decisions: &documents.decisions, ..World::new(&known, &moment.trees) };
+    let given = owners::give(&documents, &clusters, &world, &mut problems);
+    let repository = moment.repository.map(|(_, reference)| reference);
+    let needed = needed(&moment.state, &given, moment.trees, repository);
     let input = PlanInput {
         owners: given,
         gone,
@@ -167,86 +169,8 @@ fn overlay(cluster: &mut Cluster, document: &Cluster) {
     }
 }
 
-/// What each owner gives now.
-fn expanded(
-    documents: &Documents,
-    clusters: &BTreeMap<ClusterName, Cluster>,
-    trees: &Trees,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<Owner, OwnerInput> {
-    let (mut sets, mut by_hand): (Vec<ApplicationSet>, Vec<Application>) = Default::default();
-    let (mut owners, mut hand_origin) = (BTreeMap::new(), Origin::Api);
-    for (_, origin, resource) in documents.in_force() {
-        match resource {
-            Resource::ApplicationSet(set) => {
-                let safety = set.spec.safety.clone();
-                // Until its expansion is found below, nothing is known of it.
-                let input = OwnerInput { origin, safety, complete: false, elements: Vec::new() };
-                owners.insert(Owner::Set(set.metadata.name.clone()), input);
-                sets.push(set.clone());
-            }
-            Resource::Application(application) => {
-                if origin == Origin::Git {
-                    hand_origin = origin;
-                }
-                by_hand.push((**application).clone());
-            }
-            Resource::Cluster(_) | Resource::Argo(_) => {}
-        }
-    }
-    let clusters: Vec<_> = clusters.values().cloned().collect();
-    let expansion = expand(
-        &Sources { sets: &sets, applications: &by_hand, ..Sources::default() },
-        &World::new(&clusters, trees),
-    );
-    for set in expansion.sets {
-        if let Some(input) = owners.get_mut(&Owner::Set(set.set)) {
-            input.complete = set.complete;
-            input.elements = set.elements.into_iter().map(element).collect();
-        }
-    }
-    let made = expansion.applications.into_iter().filter(|one| one.set.is_none());
-    let mut made: BTreeMap<_, _> =
-        made.map(|one| (one.name().clone(), verdict(one.application))).collect();
-    let elements = by_hand.into_iter().map(|document| {
-        let name = document.metadata.name;
-        let verdict = match made.remove(&name) {
-            Some(verdict) => verdict,
-            None => {
-                let reason = expansion.held.get(&name).cloned().unwrap_or_default();
-                Verdict::Held { name: Some(name), reason }
-            }
-        };
-        Element { id: String::new(), generator: 0, verdict }
-    });
-    let elements = elements.collect();
-    let safety = Default::default();
-    let hand = OwnerInput { origin: hand_origin, safety, complete: true, elements };
-    owners.insert(Owner::ByHand, hand);
-    problems.extend(expansion.problems);
-    owners
-}
-
-fn element(element: generators::Element) -> Element {
-    let generators::Element { id, generator, verdict, .. } = element;
-    let verdict = match verdict {
-        generators::Verdict::Ok(application) => self::verdict(application),
-        generators::Verdict::Held { name, reason } => Verdict::Held { name, reason },
-    };
-    Element { id, generator, verdict }
-}
-
-fn verdict(application: Generated) -> Verdict {
-    match application {
-        Generated::Native(application) => Verdict::Ok(application),
-        Generated::Argo(application) => {
-            let reason = "the hub does not run documents of argoproj.io yet".to_owned();
-            Verdict::Held { name: Some(application.name.clone()), reason }
-        }
-    }
-}
-
 fn needed(
+    state: &FleetState,
     owners: &BTreeMap<Owner, OwnerInput>,
     trees: Trees,
     repository: Option<RepoReference>,
@@ -263,6 +187,16 @@ fn needed(
             (RepoReference { repo_url, revision: source.target_revision.clone() }, false)
         })
         .collect();
+    // What a set does not update goes on with the source that it was made with.
+    let unchanging = state
+        .applications
+        .values()
+        .filter(|entry| owners.get(&entry.owner).is_some_and(|given| !given.policy.updates()));
+    needed.extend(unchanging.map(|entry| {
+        let source = &entry.desired.application().source;
+        let (repo_url, revision) = (source.repo_url.clone(), source.target_revision.clone());
+        (RepoReference { repo_url, revision }, false)
+    }));
     needed.extend(trees.asked().into_iter().chain(repository).map(|reference| (reference, true)));
     needed
 }

@@ -5,6 +5,8 @@
 //!   and does not hold it, or when its document was taken away by somebody (L2).
 //! - Removals beyond the budget of their owner are parked whole until a person approves exactly
 //!   them (L3). What was parked once never goes without approval.
+//! - A set whose `applicationsSync` does not remove keeps what it no longer makes; one that does not
+//!   update keeps what it made as it was made, and only its revision goes on.
 //! - What is not in force is never removed, so an empty state makes no tombstone (L4).
 //! - The same input again changes nothing and is no act (L9).
 
@@ -24,7 +26,7 @@ use model::desired::VersionedApplication;
 use model::id::{CommitId, Epoch};
 use model::name::{ApplicationName, SetName};
 use model::problem::Problem;
-use model::set::Safety;
+use model::set::{ApplicationsSync, OnRemoval, Safety};
 use model::status::Timestamp;
 
 use super::state::{Evidence, FleetState, InForce, Owner, Subject};
@@ -60,6 +62,11 @@ pub struct PlanInput {
 pub struct OwnerInput {
     pub origin: Origin,
     pub safety: Safety,
+    /// What it may do to applications that exist.
+    pub policy: ApplicationsSync,
+    /// Each element says for itself what becomes of its objects, and `safety.on_removal` is only
+    /// for those that do not. What is in force keeps what it was last told.
+    pub on_removal_by_element: bool,
     /// False when something could not be read: then nothing of this owner is removed.
     pub complete: bool,
     pub elements: Vec<Element>,
@@ -78,6 +85,8 @@ pub struct Element {
     pub id: String,
     pub generator: usize,
     pub verdict: Verdict,
+    /// What becomes of its objects, when that is not for its owner to say.
+    pub on_removal: Option<OnRemoval>,
 }
 
 #[derive(Debug, Clone)]
@@ -144,7 +153,8 @@ fn current(previous: &FleetState, input: &PlanInput) -> FleetState {
     for (place, entry) in &mut current.applications {
         let paused = input.paused.contains(&place.name);
         let given = input.owners.get(&entry.owner);
-        let on_removal = given.map_or(entry.on_removal, |given| given.safety.on_removal);
+        let of_owner = given.filter(|given| !given.on_removal_by_element);
+        let on_removal = of_owner.map_or(entry.on_removal, |given| given.safety.on_removal);
         if entry.desired.application().paused == paused && entry.on_removal == on_removal {
             continue;
         }

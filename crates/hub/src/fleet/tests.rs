@@ -1,5 +1,7 @@
 //! The owner task with a real store in memory and real Git repositories on disk.
 
+mod argo;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use model::cluster::Cluster;
 use model::id::{CommitId, Epoch};
 use model::name::{ApplicationName, ClusterName};
 use model::selector::Labels;
+use model::set::OnRemoval;
 use runtime::clock::Clock;
 use runtime::supervise::Supervisor;
 use source::{Credentials, Limits, Mirrors, UrlPolicy};

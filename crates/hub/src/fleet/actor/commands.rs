@@ -85,6 +85,10 @@ impl Fleet {
         };
         let mut documents = (*self.documents).clone();
         let (mut outcomes, mut resources, mut records) = (Vec::new(), Vec::new(), Vec::new());
+        let read = document::flatten(read);
+        if read.len() > MAX_APPLIED {
+            return refused(format!("at most {MAX_APPLIED} documents are applied at once"));
+        }
         for (index, document) in read.into_iter().enumerate() {
             let (outcome, judged) = self.judge(index + 1, document);
             if let Judged::Stored(key, resource) = judged {

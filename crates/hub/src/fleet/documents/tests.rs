@@ -1,5 +1,7 @@
 //! What counts as removed, and what does not.
 
+mod argo;
+
 use model::tree::TreeEntry;
 
 use super::*;

@@ -47,7 +47,8 @@ pub(super) fn decide(
             continue;
         }
         let leaving = owners.entry(&entry.owner).or_default();
-        if entry.parked {
+        // What the set's policy keeps now waits no longer.
+        if entry.parked && !wishes.never_goes(place, entry) {
             leaving.waiting.insert(place, entry);
         }
         if wishes.keeps(place, entry) {

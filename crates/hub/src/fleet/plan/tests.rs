@@ -1,6 +1,7 @@
 //! The usual stories by example; random histories are in `histories`.
 
 mod histories;
+mod policies;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -47,13 +48,13 @@ fn application(name: &str, cluster: &str, revision: &str) -> Arc<Application> {
 
 fn ok(id: &str, name: &str, cluster: &str) -> Element {
     let verdict = Verdict::Ok(application(name, cluster, "main"));
-    Element { id: id.to_owned(), generator: 0, verdict }
+    Element { id: id.to_owned(), generator: 0, verdict, on_removal: None }
 }
 
 fn held(id: &str, name: Option<&str>) -> Element {
     let name = name.map(self::name);
     let verdict = Verdict::Held { name, reason: "it broke".to_owned() };
-    Element { id: id.to_owned(), generator: 0, verdict }
+    Element { id: id.to_owned(), generator: 0, verdict, on_removal: None }
 }
 
 fn complete(elements: Vec<Element>) -> OwnerInput {

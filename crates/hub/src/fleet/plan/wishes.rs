@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use generators::RepoReference;
-use model::application::Application;
+use model::application::{Application, Source};
 use model::desired::{DesiredApplication, VersionedApplication};
 use model::id::CommitId;
 use model::name::{ApplicationName, SetName};
@@ -23,6 +23,8 @@ pub(super) struct Wishes {
     /// element that made them.
     pub(super) held_names: BTreeSet<ApplicationName>,
     pub(super) held_elements: BTreeSet<(Owner, String)>,
+    /// Owners that remove nothing by their policy.
+    pub(super) keepers: BTreeSet<Owner>,
     /// For people.
     pub(super) held: Vec<Held>,
     pub(super) problems: Vec<Problem>,
@@ -34,6 +36,9 @@ pub(super) fn gather(previous: &FleetState, input: &PlanInput) -> Wishes {
     for (owner, given) in &input.owners {
         if !given.complete {
             wishes.frozen.insert(owner.clone());
+        }
+        if !given.policy.deletes() {
+            wishes.keepers.insert(owner.clone());
         }
         for element in &given.elements {
             match &element.verdict {
@@ -53,6 +58,7 @@ pub(super) fn gather(previous: &FleetState, input: &PlanInput) -> Wishes {
             }
         }
     }
+    wishes.tell_kept(previous, input);
     wishes
 }
 
@@ -100,13 +106,31 @@ impl Wishes {
     fn want(&mut self, previous: &FleetState, input: &PlanInput, maker: &Maker<'_>) {
         let Maker { owner, given, element, application } = maker;
         let name = &application.metadata.name;
-        let commit = match self.resolved(input, maker) {
+        let made = previous.places(name).find(|(_, entry)| entry.owner == **owner);
+        let made = made.filter(|_| !given.policy.updates());
+        let source = match made {
+            Some((_, entry)) => &entry.desired.application().source,
+            None => &application.spec.source,
+        };
+        let commit = match self.resolved(input, maker, source) {
             Ok(commit) => commit,
             Err(reason) => return self.hold(owner, &element.id, Some(name), reason),
         };
-        let place =
-            Place { name: name.clone(), cluster: application.spec.destination.cluster.clone() };
-        let desired = desired(application, owner.set(), commit, input.paused.contains(name));
+        let paused = input.paused.contains(name);
+        let of_set = element.on_removal.unwrap_or(given.safety.on_removal);
+        let (place, desired, on_removal) = match made {
+            // By the set's policy an application stays as it was made; its branch goes on.
+            Some((place, entry)) => {
+                let known = (**entry.desired.application()).clone();
+                let desired = DesiredApplication { revision: commit, paused, ..known };
+                (place.clone(), desired, entry.on_removal)
+            }
+            None => {
+                let cluster = application.spec.destination.cluster.clone();
+                let desired = desired(application, owner.set(), commit, paused);
+                (Place { name: name.clone(), cluster }, desired, of_set)
+            }
+        };
         let desired = match versioned(previous, &place, desired) {
             Ok(desired) => desired,
             Err(message) => {
@@ -119,7 +143,7 @@ impl Wishes {
             owner: (*owner).clone(),
             element: element.id.clone(),
             generator: element.generator,
-            on_removal: given.safety.on_removal,
+            on_removal,
             desired,
             parked: false,
         };
@@ -128,9 +152,13 @@ impl Wishes {
     }
 
     /// The commit that the application's revision names: now, or when it could last be read.
-    fn resolved(&mut self, input: &PlanInput, maker: &Maker<'_>) -> Result<CommitId, String> {
+    fn resolved(
+        &mut self,
+        input: &PlanInput,
+        maker: &Maker<'_>,
+        source: &Source,
+    ) -> Result<CommitId, String> {
         let Maker { owner, element, application, .. } = maker;
-        let source = &application.spec.source;
         let reference = RepoReference {
             repo_url: source.repo_url.clone(),
             revision: source.target_revision.clone(),
@@ -166,6 +194,34 @@ impl Wishes {
         self.frozen.contains(owner)
             || self.held_names.contains(&place.name)
             || self.held_elements.contains(&(owner.clone(), entry.element.clone()))
+            || self.never_goes(place, entry)
+    }
+
+    /// Whether the policy of its set keeps an application. One that moves is no removal.
+    pub(super) fn never_goes(&self, place: &Place, entry: &InForce) -> bool {
+        self.keepers.contains(&entry.owner) && self.wanted_anywhere(&place.name).is_none()
+    }
+
+    /// Says what stays by policy alone.
+    fn tell_kept(&mut self, previous: &FleetState, input: &PlanInput) {
+        if self.keepers.is_empty() {
+            return;
+        }
+        for (place, entry) in &previous.applications {
+            let is_held = self.held_names.contains(&place.name)
+                || self.held_elements.contains(&(entry.owner.clone(), entry.element.clone()));
+            let is_seen = input.owners.get(&entry.owner).is_some_and(|given| given.complete);
+            if is_held || !is_seen || !self.never_goes(place, entry) {
+                continue;
+            }
+            let reason = "the set no longer makes it, and its applicationsSync removes nothing";
+            self.held.push(Held {
+                owner: entry.owner.clone(),
+                element: entry.element.clone(),
+                application: Some(place.name.clone()),
+                reason: reason.to_owned(),
+            });
+        }
     }
 }
 

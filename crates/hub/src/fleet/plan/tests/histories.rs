@@ -88,7 +88,7 @@ fn elements(owner: &str, steps: &[Option<ElementStep>]) -> Vec<Element> {
             }
             _ => Verdict::Ok(application(&text, &cluster, if step.next { "next" } else { "main" })),
         };
-        Some(Element { id: format!("e{index}"), generator: index % 2, verdict })
+        Some(Element { id: format!("e{index}"), generator: index % 2, verdict, on_removal: None })
     };
     steps.iter().enumerate().filter_map(element).collect()
 }
@@ -121,7 +121,13 @@ fn step_input(step: &Step, previous: &FleetState) -> PlanInput {
             _ => {
                 let safety = Safety { deletion_budget: *budget, ..Safety::default() };
                 let (complete, elements) = (*complete, elements(&text, steps));
-                let given = OwnerInput { origin: Origin::Git, safety, complete, elements };
+                let given = OwnerInput {
+                    origin: Origin::Git,
+                    safety,
+                    complete,
+                    elements,
+                    ..OwnerInput::default()
+                };
                 input.owners.insert(set(&text), given);
             }
         }
