@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 
 /// Each is a function of `tests/fuzz/src/lib.rs`.
-const TARGETS: [&str; 4] = ["handlebars", "fasttemplate", "gotemplate", "documents"];
+const TARGETS: [&str; 5] = ["handlebars", "fasttemplate", "gotemplate", "documents", "providers"];
 /// What `cargo xtask test` gives each target.
 const TEST_SECONDS: u64 = 60;
 /// One core each on the smallest machine that runs the tests.
@@ -21,7 +21,7 @@ const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 /// Longer inputs find nothing that shorter ones do not, at a fraction of the speed.
-const MAX_LENGTH: u32 = 2048;
+const MAX_LENGTH: u32 = 4096;
 /// An input that takes longer than this, or more memory, breaks the limits that templates have.
 const MAX_INPUT_SECONDS: u32 = 10;
 const MAX_MEMORY_MIB: u32 = 1024;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use collect::wire::{self, Kind};
 use generators::{Repositories, Unavailable, Verdict, World, expand_set};
 use gotemplate::{Limits, MissingKey, Template, Value as GoValue};
 use model::cluster::Cluster;
@@ -14,11 +15,12 @@ use model::tree::FileTree;
 use serde_json::{Value, json};
 
 /// By the name of the target, for replaying what is kept.
-pub const TARGETS: [(&str, fn(&[u8])); 4] = [
+pub const TARGETS: [(&str, fn(&[u8])); 5] = [
     ("handlebars", handlebars),
     ("fasttemplate", fasttemplate),
     ("gotemplate", gotemplate),
     ("documents", documents),
+    ("providers", providers),
 ];
 
 /// A string of a native set, rendered with the parameters of one cluster.
@@ -123,6 +125,20 @@ pub fn documents(data: &[u8]) {
         let (again, errors) = document::read(&text);
         assert_eq!(errors, Vec::new(), "what is printed cannot be read: {printed}");
         assert_eq!(again.iter().map(Resource::to_value).collect::<Vec<Value>>(), [printed]);
+    }
+}
+
+/// What a service sends; the first byte says what it was asked.
+pub fn providers(data: &[u8]) {
+    let Some((first, body)) = data.split_first() else { return };
+    let kind = Kind::ALL[usize::from(*first) % Kind::ALL.len()];
+    let page = wire::parse(kind, body);
+    let again = wire::parse(kind, body);
+    assert_eq!(page.is_ok(), again.is_ok(), "twice");
+    for status in [400, 404] {
+        // Only a service that speaks in its own words may say that there is none.
+        let absent = wire::absent(kind, status, body);
+        assert!(!absent || body.contains(&b'{'), "{kind:?}: {status} without an object");
     }
 }
 
