@@ -14,8 +14,11 @@ use model::document::{self, Resource};
 use model::tree::FileTree;
 use serde_json::{Value, json};
 
+/// A promise, tried on one input.
+pub type Target = fn(&[u8]);
+
 /// By the name of the target, for replaying what is kept.
-pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("handlebars", handlebars),
     ("fasttemplate", fasttemplate),
     ("gotemplate", gotemplate),
@@ -160,7 +163,7 @@ impl Repositories for Nothing {
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn replay(target: fn(&[u8])) -> std::io::Result<()> {
+pub fn replay(target: Target) -> std::io::Result<()> {
     for file in std::env::args_os().skip(1) {
         target(&std::fs::read(file)?);
     }
