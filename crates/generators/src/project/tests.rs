@@ -1,3 +1,5 @@
+//! What a project permits and refuses, and the problems of what it cannot enforce.
+
 use model::name::ProjectName;
 use proptest::prelude::*;
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Applications of Argo CD as a spoke runs them, and what holds those that it cannot run.
+
 use model::cluster::Cluster;
 use model::document::{self, Resource};
 use serde_json::json;

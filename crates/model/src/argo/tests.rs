@@ -1,3 +1,5 @@
+//! Documents as Argo CD has them: what is taken, what is refused and in which words.
+
 use std::fmt::Write as _;
 
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Generators as they are written, with the words of their errors.
+
 use expect_test::expect;
 use serde_json::json;
 
