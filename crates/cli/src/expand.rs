@@ -13,6 +13,7 @@ mod services;
 mod tree;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use generators::{DEFAULT_MAX_ELEMENTS, Generated, GitFilesGlob, Options, Providers};
@@ -106,7 +107,7 @@ impl From<Glob> for GitFilesGlob {
 
 fn document(application: &Generated) -> Value {
     match application {
-        Generated::Native(native) => Resource::Application(Box::new((**native).clone())).to_value(),
+        Generated::Native(native) => Resource::Application(Arc::clone(native)).to_value(),
         Generated::Argo(argo) => {
             let mut document = argo.document.clone();
             document["apiVersion"] = model::argo::API_VERSION.into();

@@ -202,11 +202,16 @@ fn fields(spec: &Value, generator: &Value, at: &str, verdict: &Verdict) -> Vec<T
     }
     let over: Vec<&Value> = overrides.iter().map(|(_, template)| *template).collect();
     walk.template(&spec["template"], "spec.template", &mut Vec::new(), &over);
-    if let Some(patch) = spec["templatePatch"].as_str() {
-        let (path, template) = ("spec.templatePatch".to_owned(), patch.to_owned());
-        walk.found.push(TemplateField { path, template, value: None });
+    // Where a patch puts its strings is not told: it may be text, or a list of operations.
+    let mut patches = Walk { document: None, found: walk.found };
+    match &spec["templatePatch"] {
+        Value::String(text) => {
+            let (path, template) = ("spec.templatePatch".to_owned(), text.clone());
+            patches.found.push(TemplateField { path, template, value: None });
+        }
+        patch => patches.template(patch, "spec.templatePatch", &mut Vec::new(), &[]),
     }
-    walk.found
+    patches.found
 }
 
 /// The `template` fields of a generator and of those below it, with their paths.

@@ -17,10 +17,10 @@ use model::argo;
 use model::name::SetName;
 use model::set::ApplicationSet;
 
-use crate::World;
 use crate::expand::Expansion;
 use crate::fleet::Fleet;
 use crate::set::SetExpansion;
+use crate::{RepoReference, World};
 use entry::{Entry, Key, Source};
 use seen::Seen;
 use whole::Whole;
@@ -63,6 +63,11 @@ impl Incremental {
     #[must_use]
     pub fn evaluated(&self) -> &[SetName] {
         &self.evaluated
+    }
+
+    /// The repositories that some set looks at, whether they could be read or not.
+    pub fn references(&self) -> impl Iterator<Item = &RepoReference> {
+        self.seen.references()
     }
 
     /// Brings the expansion up to date. Afterwards it is what [`crate::expand`] gives for the same

@@ -13,6 +13,8 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::name::{ApplicationName, ProjectName, SetName};
@@ -32,8 +34,8 @@ pub const DEFAULT_NAMESPACE: &str = "argocd";
 /// A document of `argoproj.io`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
-    ApplicationSet(ApplicationSet),
-    Application(Application),
+    ApplicationSet(Arc<ApplicationSet>),
+    Application(Arc<Application>),
     Project(Project),
 }
 

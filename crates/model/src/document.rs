@@ -3,6 +3,8 @@
 //! Two dialects: `muster.dev`, and `argoproj.io` as [`crate::argo`] has it. A `List` of any of them
 //! counts as its items.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -23,11 +25,12 @@ const KINDS: [&str; 3] = ["ApplicationSet", "Application", "Cluster"];
 /// The most bytes of one file of documents, and the most documents in it.
 pub const LIMITS: yaml::Limits = yaml::Limits::new(4 << 20, 10_000);
 
-/// A resource of the fleet, read from a document.
+/// A resource of the fleet, read from a document. Sets and applications are shared: who keeps
+/// results for them can tell by the pointer that nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
-    ApplicationSet(ApplicationSet),
-    Application(Box<Application>),
+    ApplicationSet(Arc<ApplicationSet>),
+    Application(Arc<Application>),
     Cluster(Cluster),
     Argo(Box<argo::Resource>),
 }
@@ -180,9 +183,9 @@ pub fn resource(index: usize, document: Value) -> Result<Resource, DocumentError
         "ApplicationSet" => {
             let set: ApplicationSet = typed("ApplicationSet", body)?;
             check_template(&set)?;
-            Ok(Resource::ApplicationSet(set))
+            Ok(Resource::ApplicationSet(Arc::new(set)))
         }
-        "Application" => typed("Application", body).map(Box::new).map(Resource::Application),
+        "Application" => typed("Application", body).map(Arc::new).map(Resource::Application),
         "Cluster" => typed("Cluster", body).map(Resource::Cluster),
         _ => {
             let message = suggest::unknown("kind", &kind, &KINDS);

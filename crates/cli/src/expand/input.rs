@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use model::application::Application;
 use model::argo::{self, ClusterDocument, ClusterSecret, DECISION_LIMITS, Decisions};
@@ -153,10 +154,12 @@ impl Input {
         let key = (resource.kind(), resource.name().to_owned());
         match resource {
             // Two applications of one name are found with those that sets give.
-            Resource::Application(application) => self.applications.push(*application),
+            Resource::Application(application) => {
+                self.applications.push(Arc::unwrap_or_clone(application));
+            }
             Resource::ApplicationSet(set) => {
                 if self.is_first(file, key) {
-                    self.sets.push(set);
+                    self.sets.push(Arc::unwrap_or_clone(set));
                 }
             }
             Resource::Cluster(cluster) => {
@@ -166,11 +169,11 @@ impl Input {
             }
             Resource::Argo(resource) => match *resource {
                 argo::Resource::Application(application) => {
-                    self.argo_applications.push(application);
+                    self.argo_applications.push(Arc::unwrap_or_clone(application));
                 }
                 argo::Resource::ApplicationSet(set) => {
                     if self.is_first(file, key) {
-                        self.argo_sets.push(set);
+                        self.argo_sets.push(Arc::unwrap_or_clone(set));
                     }
                 }
                 // Projects restrict where applications may go; they make none.

@@ -75,6 +75,10 @@ enum TreeChange {
 }
 
 impl Seen {
+    pub(super) fn references(&self) -> impl Iterator<Item = &RepoReference> {
+        self.trees.keys()
+    }
+
     /// Looks at the world anew.
     pub(super) fn update(&mut self, world: &World<'_>, fleet: &Fleet<'_>) -> Changes {
         let mut changes = Changes::default();

@@ -110,7 +110,7 @@ fn answer(case: &Case, known: &Known) -> Answer {
     for resource in resources {
         match resource {
             Resource::Argo(resource) => match *resource {
-                argo::Resource::ApplicationSet(set) => sets.push(set),
+                argo::Resource::ApplicationSet(set) => sets.push(Arc::unwrap_or_clone(set)),
                 other => panic!("{}: a {}", case.id, other.kind()),
             },
             other => panic!("{}: a {}", case.id, other.kind()),

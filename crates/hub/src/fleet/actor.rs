@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use generators::RepoReference;
+use generators::{Incremental, RepoReference};
 use model::cluster::Cluster;
 use model::id::{CommitId, Epoch};
 use model::name::{ApplicationName, ClusterName};
@@ -123,6 +123,9 @@ struct Fleet {
     state: Arc<FleetState>,
     documents: Arc<Documents>,
     reading: Option<Arc<(CommitId, Reading)>>,
+    /// The expansion of the last pass. It follows from what a pass looks at, whether or not that
+    /// came into force.
+    kept: Incremental,
     pauses: BTreeMap<ApplicationName, Pause>,
     /// The clusters that had joined when they could last be read.
     joined: Option<Vec<Cluster>>,
@@ -167,6 +170,7 @@ impl Fleet {
             state: Arc::new(state),
             documents: Arc::new(documents),
             reading: None,
+            kept: Incremental::new(),
             pauses,
             joined: None,
             repositories,
@@ -344,8 +348,18 @@ impl Fleet {
         approvals: BTreeMap<Owner, Approval>,
     ) -> Result<BTreeSet<Owner>, String> {
         let moment = self.moment(joined, approvals);
-        match blocking("plan", move || work_out(moment)).await {
-            Ok(outcome) => self.put_in_force(outcome).await.map_err(|error| chain(&error)),
+        // A pass that panics takes the kept expansion with it, and the next one begins anew.
+        let mut kept = std::mem::take(&mut self.kept);
+        let passed = blocking("plan", move || {
+            let outcome = work_out(moment, &mut kept);
+            (outcome, kept)
+        });
+        match passed.await {
+            Ok((outcome, kept)) => {
+                tracing::debug!(evaluated = kept.evaluated().len(), "the expansion is up to date");
+                self.kept = kept;
+                self.put_in_force(outcome).await.map_err(|error| chain(&error))
+            }
             Err(error) => Err(error.to_string()),
         }
     }

@@ -2,11 +2,13 @@
 //! large for a large fleet: the owner task runs it on a blocking thread.
 
 mod owners;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use generators::{RepoReference, World};
+use generators::{Incremental, RepoReference, World};
 use model::cluster::Cluster;
 use model::document::Resource;
 use model::id::{CommitId, Epoch};
@@ -53,16 +55,17 @@ pub(super) struct Outcome {
     pub(super) snapshot: FleetSnapshot,
 }
 
-pub(super) fn work_out(moment: Moment) -> Outcome {
+/// `kept` is the expansion of the pass before; what nothing has changed for is not done again.
+pub(super) fn work_out(moment: Moment, kept: &mut Incremental) -> Outcome {
     let (documents, reading, gone) = read_documents(&moment);
     let mut problems = reading.as_deref().map(|(_, reading)| told(reading)).unwrap_or_default();
     problems.extend(moment.unavailable);
     let clusters = clusters(moment.joined, &documents);
     let known: Vec<_> = clusters.values().cloned().collect();
     let world = World { decisions: &documents.decisions, ..World::new(&known, &moment.trees) };
-    let given = owners::give(&documents, &clusters, &world, &mut problems);
+    let given = owners::give(kept, &documents, &clusters, &world, &mut problems);
     let repository = moment.repository.map(|(_, reference)| reference);
-    let needed = needed(&moment.state, &given, moment.trees, repository);
+    let needed = needed(&moment.state, &given, kept, repository);
     let input = PlanInput {
         owners: given,
         gone,
@@ -172,7 +175,7 @@ fn overlay(cluster: &mut Cluster, document: &Cluster) {
 fn needed(
     state: &FleetState,
     owners: &BTreeMap<Owner, OwnerInput>,
-    trees: Trees,
+    kept: &Incremental,
     repository: Option<RepoReference>,
 ) -> BTreeMap<RepoReference, bool> {
     let elements = owners.values().flat_map(|given| &given.elements);
@@ -197,6 +200,6 @@ fn needed(
         let (repo_url, revision) = (source.repo_url.clone(), source.target_revision.clone());
         (RepoReference { repo_url, revision }, false)
     }));
-    needed.extend(trees.asked().into_iter().chain(repository).map(|reference| (reference, true)));
+    needed.extend(kept.references().cloned().chain(repository).map(|reference| (reference, true)));
     needed
 }

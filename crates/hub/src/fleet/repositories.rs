@@ -4,8 +4,7 @@
 //! A look that fails changes nothing but the error that is shown: the last good commit and tree
 //! stay in force (law L2), also over a restart, since good commits are kept in the store.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -305,7 +304,7 @@ impl Repositories {
             let tree = pair.tree.clone().ok_or_else(why);
             (reference.clone(), tree)
         };
-        Trees { trees: self.pairs.iter().map(tree).collect(), asked: RefCell::default() }
+        Trees { trees: self.pairs.iter().map(tree).collect() }
     }
 
     /// What cannot be read now, one problem for each revision that is needed.
@@ -382,10 +381,9 @@ impl Wanted {
     }
 }
 
-/// The trees for one expansion. It notes what was asked for.
+/// The trees for one expansion.
 pub(super) struct Trees {
     trees: BTreeMap<RepoReference, Result<(CommitId, Tree), String>>,
-    asked: RefCell<BTreeSet<RepoReference>>,
 }
 
 impl Trees {
@@ -394,23 +392,15 @@ impl Trees {
     pub(super) fn at(&self, reference: &RepoReference) -> Option<&(CommitId, Tree)> {
         self.trees.get(reference)?.as_ref().ok()
     }
-
-    /// Everything that was asked for.
-    #[must_use]
-    pub(super) fn asked(self) -> BTreeSet<RepoReference> {
-        self.asked.into_inner()
-    }
 }
 
 impl generators::Repositories for Trees {
     fn tree(&self, url: &str, revision: &str) -> Result<Tree, Unavailable> {
         let reference = RepoReference { repo_url: url.to_owned(), revision: revision.to_owned() };
-        let known = match self.trees.get(&reference) {
+        match self.trees.get(&reference) {
             Some(Ok((_, tree))) => Ok(Arc::clone(tree)),
             Some(Err(message)) => Err(Unavailable { message: message.clone() }),
             None => Err(Unavailable { message: format!("{url} has not been read yet") }),
-        };
-        self.asked.borrow_mut().insert(reference);
-        known
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! From a document of `argoproj.io` to the resource it is.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::conform::{self, Fault};
@@ -28,8 +30,8 @@ pub(crate) fn resource(
     let name = body.get("metadata").and_then(|metadata| metadata.get("name"));
     let name = name.and_then(Value::as_str).unwrap_or("(no name)").to_owned();
     let read = parts(kind, body).and_then(|(metadata, spec)| match kind {
-        "ApplicationSet" => set(metadata, spec).map(Resource::ApplicationSet),
-        "Application" => application(metadata, spec).map(Resource::Application),
+        "ApplicationSet" => set(metadata, spec).map(Arc::new).map(Resource::ApplicationSet),
+        "Application" => application(metadata, spec).map(Arc::new).map(Resource::Application),
         _ => project(metadata, spec).map(Resource::Project),
     });
     read.map_err(|Fault { path, message }| DocumentError::Field { kind, name, path, message })

@@ -2,9 +2,10 @@
 //! each application translated for its spoke and held against its project.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use generators::{
-    Destinations, Generated, Projects, Sources, Translation, World, expand, translate,
+    Destinations, Generated, Incremental, Projects, SharedSources, Translation, World, translate,
 };
 use model::application::Application;
 use model::argo;
@@ -22,25 +23,27 @@ use crate::fleet::state::Owner;
 /// All documents in force, by what they are.
 #[derive(Default)]
 struct Gathered {
-    sets: Vec<ApplicationSet>,
-    applications: Vec<Application>,
-    argo_sets: Vec<argo::ApplicationSet>,
-    argo_applications: Vec<argo::Application>,
+    sets: Vec<Arc<ApplicationSet>>,
+    applications: Vec<Arc<Application>>,
+    argo_sets: Vec<Arc<argo::ApplicationSet>>,
+    argo_applications: Vec<Arc<argo::Application>>,
     projects: Vec<argo::Project>,
     owners: BTreeMap<Owner, OwnerInput>,
     hand_origin: Origin,
 }
 
-/// What each owner gives. `world` has the clusters of `clusters`.
+/// What each owner gives. `world` has the clusters of `clusters`; `kept` is the expansion of the
+/// last pass, brought up to date.
 pub(super) fn give(
+    kept: &mut Incremental,
     documents: &Documents,
     clusters: &BTreeMap<ClusterName, Cluster>,
     world: &World<'_>,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<Owner, OwnerInput> {
     let mut gathered = Gathered::of(documents, problems);
-    let expansion = expand(
-        &Sources {
+    let expansion = kept.update(
+        &SharedSources {
             sets: &gathered.sets,
             applications: &gathered.applications,
             argo_sets: &gathered.argo_sets,
@@ -50,19 +53,19 @@ pub(super) fn give(
     );
     let projects = Projects::new(&gathered.projects);
     problems.extend(projects.problems.iter().cloned());
-    problems.extend(expansion.problems);
+    problems.extend(expansion.problems.iter().cloned());
     let destinations = Destinations::new(world.clusters.unwrap_or_default());
     let mut judge = Judge { destinations, projects: &projects, clusters, problems };
-    for set in expansion.sets {
+    for set in &expansion.sets {
         if let Some(input) = gathered.owners.get_mut(&Owner::Set(set.set.clone())) {
             input.complete = set.complete;
-            let elements = set.elements.into_iter();
+            let elements = set.elements.iter();
             input.elements = elements.map(|element| judge.element(&set.set, element)).collect();
         }
     }
-    let made = expansion.applications.into_iter().filter(|one| one.set.is_none());
-    let mut made: BTreeMap<ApplicationName, Generated> =
-        made.map(|one| (one.name().clone(), one.application)).collect();
+    let made = expansion.applications.iter().filter(|one| one.set.is_none());
+    let mut made: BTreeMap<&ApplicationName, &Generated> =
+        made.map(|one| (one.name(), &one.application)).collect();
     let native = gathered.applications.iter().map(|document| &document.metadata.name);
     let names = native.chain(gathered.argo_applications.iter().map(|document| &document.name));
     let elements = names.map(|name| match made.remove(name) {
@@ -101,22 +104,22 @@ impl Gathered {
                 // Until its expansion is found, nothing is known of it.
                 let input = OwnerInput { origin, safety, policy, ..OwnerInput::default() };
                 self.owners.insert(Owner::Set(set.metadata.name.clone()), input);
-                self.sets.push(set.clone());
+                self.sets.push(Arc::clone(set));
             }
             Resource::Application(application) => {
                 self.by_hand(origin);
-                self.applications.push((**application).clone());
+                self.applications.push(Arc::clone(application));
             }
             Resource::Cluster(_) => {}
             Resource::Argo(resource) => match &**resource {
                 argo::Resource::ApplicationSet(set) => {
                     self.owners.insert(Owner::Set(set.name.clone()), of_argo(origin, set));
                     problems.extend(not_followed(set));
-                    self.argo_sets.push(set.clone());
+                    self.argo_sets.push(Arc::clone(set));
                 }
                 argo::Resource::Application(application) => {
                     self.by_hand(origin);
-                    self.argo_applications.push(application.clone());
+                    self.argo_applications.push(Arc::clone(application));
                 }
                 argo::Resource::Project(project) => self.projects.push(project.clone()),
             },
@@ -173,16 +176,18 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn element(&mut self, set: &SetName, element: generators::Element) -> Element {
+    fn element(&mut self, set: &SetName, element: &generators::Element) -> Element {
         let generators::Element { id, generator, verdict, .. } = element;
         match verdict {
-            generators::Verdict::Ok(made) => self.application(set.as_str(), &id, generator, made),
-            generators::Verdict::Held { name, reason } => held(&id, generator, name, reason),
+            generators::Verdict::Ok(made) => self.application(set.as_str(), id, *generator, made),
+            generators::Verdict::Held { name, reason } => {
+                held(id, *generator, name.clone(), reason.clone())
+            }
         }
     }
 
     /// `set` and `id` are empty for an application written by hand.
-    fn application(&mut self, set: &str, id: &str, generator: usize, made: Generated) -> Element {
+    fn application(&mut self, set: &str, id: &str, generator: usize, made: &Generated) -> Element {
         let name = made.name().clone();
         let judged = self.translated(made).and_then(|(application, on_removal)| {
             let cluster = self.clusters.get(&application.spec.destination.cluster);
@@ -208,10 +213,10 @@ impl Judge<'_> {
         }
     }
 
-    fn translated(&self, made: Generated) -> Result<Judged, (Reason, String)> {
+    fn translated(&self, made: &Generated) -> Result<Judged, (Reason, String)> {
         match made {
-            Generated::Native(application) => Ok((application, None)),
-            Generated::Argo(application) => match translate(&application, &self.destinations) {
+            Generated::Native(application) => Ok((Arc::clone(application), None)),
+            Generated::Argo(application) => match translate(application, &self.destinations) {
                 Ok(Translation { application, on_removal }) => {
                     Ok((application.into(), Some(on_removal)))
                 }
@@ -222,7 +227,7 @@ impl Judge<'_> {
 }
 
 /// An application, and what becomes of its objects when it says so itself.
-type Judged = (std::sync::Arc<Application>, Option<OnRemoval>);
+type Judged = (Arc<Application>, Option<OnRemoval>);
 
 fn held(id: &str, generator: usize, name: Option<ApplicationName>, reason: String) -> Element {
     let verdict = Verdict::Held { name, reason };
