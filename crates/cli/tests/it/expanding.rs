@@ -427,7 +427,7 @@ fn large_files_and_many_elements_are_problems() {
         dir.path(),
         &words,
         &expect![[r#"
-            problem: checkout, clusters eu-1 × git: TooManyElements: git gives more than 1 elements; at most 1 are allowed: narrow it with a selector, divide the set, or raise safety.maxElements (up to 1,000,000)
+            problem: checkout, generators[0]: TooManyElements: matrix: git gives more than 1 elements; at most 1 are allowed: narrow it with a selector, divide the set, or raise safety.maxElements (up to 1,000,000)
             problem: large.yaml: InvalidDocument: the text is 4194305 bytes; at most 4194304 are read
             error: 2 problems
             exit 1
