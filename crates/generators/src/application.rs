@@ -3,6 +3,10 @@
 //! Parameters go into leaves. The tree keeps its shape whatever they hold: no rendered text is
 //! ever parsed as YAML.
 
+mod filled;
+
+use std::cell::RefCell;
+
 use model::application::Application;
 use model::name::ApplicationName;
 use model::problem::Reason;
@@ -11,6 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::generator::Fault;
 use crate::template::{Budget, Scope, TemplateError, Text};
+use filled::Filled;
 
 /// A template, compiled.
 #[derive(Debug)]
@@ -118,6 +123,13 @@ impl ApplicationTemplate {
 
     /// The application of one element.
     pub(crate) fn render(&self, scope: &Scope) -> Result<Application, Unrendered> {
+        let budget = RefCell::new(Budget::default());
+        let filled = Filled { node: &self.root, scope, budget: &budget };
+        Application::deserialize(filled).or_else(|_| self.render_tree(scope))
+    }
+
+    /// The slow way, which knows why there is no application.
+    fn render_tree(&self, scope: &Scope) -> Result<Application, Unrendered> {
         let tree = self
             .root
             .render(scope, &mut Budget::default())

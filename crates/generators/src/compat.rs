@@ -16,10 +16,11 @@ use std::sync::Arc;
 use model::argo::{Application, ApplicationSet};
 use model::name::ApplicationName;
 use model::problem::Reason;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::World;
 use crate::generator::Fault;
+use crate::layers::Layers;
 use crate::set::{Element, Generated, SetExpansion, Verdict};
 use engine::{Engine, Params, Scope};
 use generator::{Evaluator, Item};
@@ -165,7 +166,10 @@ fn element(
         Ok(params) => params,
         Err(fault) => {
             let verdict = Verdict::Held { name: None, reason: fault.message.clone() };
-            return (Element { id, generator, verdict, parameters: Map::new() }, Some(fault));
+            return (
+                Element { id, generator, verdict, parameters: Layers::default() },
+                Some(fault),
+            );
         }
     };
     let (verdict, fault) = match application(&params, template, common) {
@@ -177,7 +181,7 @@ fn element(
             (verdict, (!shared).then_some(fault))
         }
     };
-    (Element { id, generator, verdict, parameters: params.into_map() }, fault)
+    (Element { id, generator, verdict, parameters: params.into_map().into() }, fault)
 }
 
 fn application(

@@ -105,27 +105,30 @@ struct All {
 }
 
 impl All {
-    fn claims(&self) -> BTreeMap<ApplicationName, Vec<Origin>> {
-        let mut claims: BTreeMap<ApplicationName, Vec<Origin>> = BTreeMap::new();
+    /// The names that several claim, sorted, each with its claims in their order.
+    fn contested(&self) -> Vec<(ApplicationName, Vec<Origin>)> {
+        let mut claims: Vec<(&ApplicationName, Origin)> = Vec::new();
         for (set, expansion) in self.sets.iter().enumerate() {
             for (index, element) in expansion.elements.iter().enumerate() {
                 if let Some(name) = element.verdict.name() {
-                    claims.entry(name.clone()).or_default().push(Origin::Element(set, index));
+                    claims.push((name, Origin::Element(set, index)));
                 }
             }
         }
         for (index, written) in self.written.iter().enumerate() {
-            let name = written.application.name().clone();
-            claims.entry(name).or_default().push(Origin::Written(index));
+            claims.push((written.application.name(), Origin::Written(index)));
         }
-        claims
+        // Stable, and fast because names mostly come in order.
+        claims.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let same = claims.chunk_by(|(a, _), (b, _)| a == b).filter(|same| same.len() > 1);
+        let origins = |same: &[(&ApplicationName, Origin)]| {
+            (same[0].0.clone(), same.iter().map(|(_, origin)| *origin).collect())
+        };
+        same.map(origins).collect()
     }
 
     fn hold_duplicates(&mut self) {
-        for (name, origins) in self.claims() {
-            if origins.len() < 2 {
-                continue;
-            }
+        for (name, origins) in self.contested() {
             let texts: Vec<String> = origins.iter().map(|origin| self.describe(*origin)).collect();
             for (origin, message) in origins.iter().zip(duplicates(&name, &texts)) {
                 self.hold(*origin, &name, message);

@@ -111,7 +111,7 @@ impl<'a> SetSource<'a> {
             generators,
             element: element.id.clone(),
             verdict: element.verdict.clone(),
-            parameters: element.parameters.clone(),
+            parameters: element.parameters.to_map(),
             depends_on: self.dependencies(element, world),
             fields: fields(&spec, generator, &at, &element.verdict),
         }

@@ -100,13 +100,14 @@ pub(crate) struct Item {
 /// What a generator gives by itself, before `values` and the parameters around it are added.
 #[derive(Debug, Clone)]
 struct Base {
-    id: String,
-    parameters: Result<Parameters, Fault>,
+    id: Rc<str>,
+    /// Shared by all elements that it is in.
+    parameters: Result<Arc<Parameters>, Fault>,
 }
 
 impl Base {
     fn new(id: &str, parameters: Result<Parameters, Fault>) -> Self {
-        Self { id: id.into(), parameters }
+        Self { id: id.into(), parameters: parameters.map(Arc::new) }
     }
 }
 
@@ -351,11 +352,10 @@ impl<'a> Evaluator<'a> {
         let values = generator.values();
         let item = |base: Base| {
             let own = base.parameters.map(|own| below(&generator.alias, own));
-            let parameters = own.and_then(|own| joined(outer, outer_id, &base.id, own));
+            let joined = own.and_then(|own| joined(outer, outer_id, &base.id, &own));
             let outcome = match values {
-                Some(values) => parameters
-                    .and_then(|parameters| with_values(parameters, values, &generator.alias)),
-                None => parameters.map(Scope::new),
+                Some(values) => joined.and_then(|scope| with_values(scope, values, &generator.alias)),
+                None => joined,
             };
             Item { id: join_ids(outer_id, &base.id), outcome }
         };
@@ -408,41 +408,38 @@ fn join_ids(outer: &str, own: &str) -> String {
 }
 
 /// The parameters around an item with the item's own.
-fn joined(outer: &Scope, outer_id: &str, id: &str, own: Parameters) -> Result<Parameters, Fault> {
-    if outer.map().is_empty() {
-        return Ok(own);
-    }
-    let mut all = outer.map().clone();
-    parameters::merge(&mut all, own).map_err(|conflict| {
+fn joined(outer: &Scope, outer_id: &str, id: &str, own: &Arc<Parameters>) -> Result<Scope, Fault> {
+    let all = outer.layers().with(own).map_err(|conflict| {
         let parameters::Conflict { key, left, right } = conflict;
         Fault::failed(format!(
             "{outer_id} and {id} both give the parameter {key}, as {left} and as {right}; give \
              one of the generators an as, or use another name in it"
         ))
     })?;
-    Ok(all)
+    Ok(Scope::of(all))
 }
 
 /// The parameters as a map below a key, or as they are when the key is empty.
-fn below(key: &str, own: Parameters) -> Parameters {
-    if key.is_empty() { own } else { Parameters::from_iter([(key.to_owned(), own.into())]) }
+fn below(key: &str, own: Arc<Parameters>) -> Arc<Parameters> {
+    if key.is_empty() {
+        return own;
+    }
+    let own = Arc::unwrap_or_clone(own);
+    Arc::new(Parameters::from_iter([(key.to_owned(), own.into())]))
 }
 
 /// Adds `values`: each is a template over what is known so far, never over another value.
-fn with_values(parameters: Parameters, values: &Values, alias: &str) -> Result<Scope, Fault> {
-    let scope = Scope::new(parameters);
+fn with_values(scope: Scope, values: &Values, alias: &str) -> Result<Scope, Fault> {
     if values.0.is_empty() {
         return Ok(scope);
     }
     let rendered = values.render(&scope)?;
-    let mut parameters = scope.into_map();
     let more = Parameters::from_iter([("values".to_owned(), Value::Object(rendered))]);
-    let more = below(alias, more);
-    parameters::merge(&mut parameters, more).map_err(|conflict| {
+    let all = scope.layers().with(&below(alias, Arc::new(more))).map_err(|conflict| {
         let parameters::Conflict { key, left, right } = conflict;
         Fault::failed(format!("{key} is given twice, as {left} and as {right}; rename one of them"))
     })?;
-    Ok(Scope::new(parameters))
+    Ok(Scope::of(all))
 }
 
 /// The `values` of a generator, compiled.

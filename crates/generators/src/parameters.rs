@@ -4,6 +4,8 @@
 use model::selector::Labels;
 use serde_json::{Map, Value};
 
+use crate::layers::Layers;
+
 /// One element's parameters.
 pub(crate) type Parameters = Map<String, Value>;
 
@@ -21,7 +23,7 @@ pub(crate) struct Conflict {
 }
 
 /// The value at a path of keys and list indices.
-pub(crate) fn lookup<'a>(parameters: &'a Parameters, path: &[String]) -> Option<&'a Value> {
+pub(crate) fn lookup<'a>(parameters: &'a Layers, path: &[String]) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;
     rest.iter().try_fold(parameters.get(first)?, |value, key| match value {
         Value::Object(map) => map.get(key),

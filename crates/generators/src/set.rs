@@ -1,6 +1,6 @@
 //! One set: its generators evaluated, its template rendered for each element.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::application::Application;
@@ -10,11 +10,11 @@ use model::name::{ApplicationName, SetName};
 use model::problem::{Problem, Reason};
 use model::provider::Request;
 use model::set::{ApplicationSet, overlaid};
-use serde_json::{Map, Value};
 
 use crate::application::ApplicationTemplate;
 use crate::fleet::Fleet;
 use crate::generator::{Compiler, Evaluator, Fault, Generator, Item, Wanted, grouped};
+use crate::layers::Layers;
 use crate::patch::Patches;
 use crate::{RepoReference, World};
 
@@ -49,7 +49,7 @@ pub struct Element {
     pub generator: usize,
     pub verdict: Verdict,
     /// Empty when the element failed before it had its parameters.
-    pub parameters: Map<String, Value>,
+    pub parameters: Layers,
 }
 
 /// An application as its dialect writes it.
@@ -135,7 +135,7 @@ impl<'a> Previous<'a> {
         &self,
         id: &str,
         generator: usize,
-        parameters: &Map<String, Value>,
+        parameters: &Layers,
     ) -> Option<Arc<Application>> {
         let element = self.elements.get(id)?;
         let Verdict::Ok(Generated::Native(application)) = &element.verdict else { return None };
@@ -261,10 +261,11 @@ impl Expander<'_> {
             Ok(scope) => scope,
             Err(fault) => {
                 let verdict = held(None, &fault);
-                return (Element { id, generator, verdict, parameters: Map::new() }, Some(fault));
+                let parameters = Layers::default();
+                return (Element { id, generator, verdict, parameters }, Some(fault));
             }
         };
-        let rendered = match self.previous.application(&id, generator, scope.map()) {
+        let rendered = match self.previous.application(&id, generator, scope.layers()) {
             Some(known) => Ok(known),
             None => self.patches.render(template, &scope).map(Arc::new),
         };
@@ -279,7 +280,7 @@ impl Expander<'_> {
             }
             Err(unrendered) => (held(unrendered.name, &unrendered.fault), Some(unrendered.fault)),
         };
-        (Element { id, generator, verdict, parameters: scope.into_map() }, fault)
+        (Element { id, generator, verdict, parameters: scope.into_layers() }, fault)
     }
 }
 
@@ -339,6 +340,10 @@ impl SetExpansion {
     }
 
     pub(crate) fn number_repeated_ids(&mut self) {
+        let mut ids = HashSet::with_capacity(self.elements.len());
+        if self.elements.iter().all(|element| ids.insert(element.id.as_str())) {
+            return;
+        }
         let mut seen: HashMap<String, usize> = HashMap::new();
         for element in &mut self.elements {
             let count = seen.entry(element.id.clone()).or_default();

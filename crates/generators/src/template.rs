@@ -21,9 +21,11 @@ use handlebars::{
 };
 use model::suggest;
 use serde_json::{Map, Value};
+use std::cell::OnceCell;
 use std::sync::LazyLock;
 use thiserror::Error;
 
+use crate::layers::Layers;
 use crate::parameters;
 use output::BoundedOutput;
 use place::Place;
@@ -47,25 +49,39 @@ pub(crate) enum TemplateError {
 }
 
 /// The parameters that a template sees.
+///
+/// Most texts look names up in the layers; what the library wants, one map, is made when a text needs
+/// the library.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {
-    context: Context,
+    layers: Layers,
+    context: OnceCell<Box<Context>>,
 }
 
 impl Scope {
     pub(crate) fn new(parameters: Map<String, Value>) -> Self {
-        Self { context: Context::from(Value::Object(parameters)) }
+        Self::of(Layers::from(parameters))
     }
 
+    pub(crate) fn of(layers: Layers) -> Self {
+        Self { layers, context: OnceCell::new() }
+    }
+
+    pub(crate) fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    pub(crate) fn into_layers(self) -> Layers {
+        self.layers
+    }
+
+    /// All parameters in one map, which is made when it is first asked for.
     pub(crate) fn map(&self) -> &Map<String, Value> {
-        self.context.data().as_object().expect("a scope is made from a map")
+        self.context().data().as_object().expect("a scope is made from a map")
     }
 
-    pub(crate) fn into_map(mut self) -> Map<String, Value> {
-        match std::mem::take(self.context.data_mut()) {
-            Value::Object(map) => map,
-            _ => Map::new(),
-        }
+    fn context(&self) -> &Context {
+        self.context.get_or_init(|| Box::new(Context::from(Value::Object(self.layers.to_map()))))
     }
 }
 
@@ -139,14 +155,14 @@ impl Text {
                 let mut out = BoundedOutput::new(budget);
                 let mut render = RenderContext::new(None);
                 template
-                    .render(&REGISTRY, &scope.context, &mut render, &mut out)
+                    .render(&REGISTRY, scope.context(), &mut render, &mut out)
                     .map_err(|error| self.error(&error, scope))?;
                 Ok(Value::String(out.into_string()))
             }
             Body::Typed(parameter) => {
                 let mut render = RenderContext::new(None);
                 let value = parameter
-                    .expand(&REGISTRY, &scope.context, &mut render)
+                    .expand(&REGISTRY, scope.context(), &mut render)
                     .map_err(|error| self.error(&error, scope))?;
                 if value.is_value_missing() {
                     let name = value.relative_path().map_or("in it", String::as_str);
@@ -184,7 +200,7 @@ impl Text {
             match part {
                 Part::Raw(text) => joined.push_str(text),
                 Part::Name { segments, written } => {
-                    let value = parameters::lookup(scope.map(), segments)
+                    let value = parameters::lookup(&scope.layers, segments)
                         .ok_or_else(|| missing(self.name(written), written, scope))?;
                     let text = functions::text(value).map_err(|message| {
                         failed(self.name(written), format!("{written} {message}"))

@@ -57,10 +57,11 @@ impl Evaluator<'_> {
 /// All clusters as one list, each with its values.
 fn flat(bases: Vec<Base>, clusters: &Template, outer: &Scope) -> Base {
     let with_values = |base: Base| -> Result<Value, Fault> {
-        let mut own = base.parameters?;
+        let shared = base.parameters?;
+        let mut own = Parameters::clone(&shared);
         if !clusters.values.is_empty() {
-            let scope = super::joined(outer, "what is around it", &base.id, own.clone())?;
-            own.insert("values".to_owned(), clusters.values.render(&Scope::new(scope))?.into());
+            let scope = super::joined(outer, "what is around it", &base.id, &shared)?;
+            own.insert("values".to_owned(), clusters.values.render(&scope)?.into());
         }
         Ok(Value::Object(own))
     };

@@ -120,17 +120,17 @@ fn bases(
             return Err(Fault::too_many("git", most));
         }
     }
-    let unusable = found.unusable.into_iter().map(|(path, message)| Base {
-        id: format!("git {path}"),
-        parameters: Err(Fault::failed(message)),
-    });
+    let unusable = found
+        .unusable
+        .into_iter()
+        .map(|(path, message)| Base::new(&format!("git {path}"), Err(Fault::failed(message))));
     bases.extend(unusable);
     Ok(bases)
 }
 
 fn directory(git: &Template, path: &RepoPath) -> Base {
     let parameters = below(&git.prefix, path_parameters(path));
-    Base { id: format!("git {path}"), parameters: Ok(parameters) }
+    Base::new(&format!("git {path}"), Ok(parameters))
 }
 
 /// The elements of one file: one for a map, one for each item of a list.
@@ -141,7 +141,7 @@ fn file(
     bytes: &mut usize,
 ) -> Result<Vec<Base>, Fault> {
     let id = format!("git {path}");
-    let held = |fault| Ok(vec![Base { id: id.clone(), parameters: Err(fault) }]);
+    let held = |fault| Ok(vec![Base::new(&id, Err(fault))]);
     let text = match tree.read(path, MAX_FILE_BYTES as u64) {
         Ok(text) => text,
         // A link to a directory is not a file.
@@ -161,16 +161,14 @@ fn file(
         Ok(content) => content,
         Err(error) => return held(refused(error.to_string())),
     };
-    let base = |id: String, content: Value| Base {
-        id,
-        parameters: with_path(git, path, content).map_err(refused),
-    };
+    let base =
+        |id: &str, content: Value| Base::new(id, with_path(git, path, content).map_err(refused));
     Ok(match content {
         Value::Array(items) => {
             let items = items.into_iter().enumerate();
-            items.map(|(index, item)| base(format!("{id}[{index}]"), item)).collect()
+            items.map(|(index, item)| base(&format!("{id}[{index}]"), item)).collect()
         }
-        content => vec![base(id, content)],
+        content => vec![base(&id, content)],
     })
 }
 

@@ -66,7 +66,7 @@ fn base(index: usize, value: Result<Value, Fault>) -> Base {
         Value::Object(map) => Ok(map),
         _ => Err(Fault::failed("an element of a list is a map of parameters")),
     });
-    Base { id: format!("list[{index}]"), parameters }
+    Base::new(&format!("list[{index}]"), parameters)
 }
 
 fn read(text: &str, start: usize, most: usize) -> Result<Vec<Base>, Fault> {
