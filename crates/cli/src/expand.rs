@@ -109,7 +109,7 @@ fn document(application: &Generated) -> Value {
     match application {
         Generated::Native(native) => Resource::Application(Arc::clone(native)).to_value(),
         Generated::Argo(argo) => {
-            let mut document = argo.document.clone();
+            let mut document = argo.document.to_value();
             document["apiVersion"] = model::argo::API_VERSION.into();
             document["kind"] = "Application".into();
             document

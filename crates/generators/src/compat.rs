@@ -181,7 +181,7 @@ fn element(
             (verdict, (!shared).then_some(fault))
         }
     };
-    (Element { id, generator, verdict, parameters: params.into_map().into() }, fault)
+    (Element { id, generator, verdict, parameters: params.into_layers() }, fault)
 }
 
 fn application(
@@ -189,12 +189,16 @@ fn application(
     template: &ApplicationTemplate,
     common: &Common,
 ) -> Result<Application, Unrendered> {
-    let document = template.render(common, &Scope::new(params), params.is_empty())?;
+    let bare = params.is_empty();
+    if !bare && let Some((name, document)) = template.filled(&Scope::new(params)) {
+        return Ok(Application { name, namespace: common.namespace().to_owned(), document });
+    }
+    let document = template.render(common, &Scope::new(params), bare)?;
     let metadata = &document["metadata"];
     let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
     let (name, namespace) = (text("name"), text("namespace"));
     match ApplicationName::new(&name) {
-        Ok(name) => Ok(Application { name, namespace, document }),
+        Ok(name) => Ok(Application { name, namespace, document: document.into() }),
         Err(error) => {
             let fault = render::invalid(format!("metadata.name: {error}"));
             Err(Unrendered { name: None, fault })

@@ -192,7 +192,7 @@ fn children(inside: &Value) -> Vec<(String, &Value)> {
 fn fields(spec: &Value, generator: &Value, at: &str, verdict: &Verdict) -> Vec<TemplateField> {
     let document = match verdict {
         Verdict::Ok(Generated::Native(application)) => serde_json::to_value(&**application).ok(),
-        Verdict::Ok(Generated::Argo(application)) => Some(application.document.clone()),
+        Verdict::Ok(Generated::Argo(application)) => Some(application.document.to_value()),
         Verdict::Held { .. } => None,
     };
     let mut walk = Walk { document: document.as_ref(), found: Vec::new() };

@@ -58,6 +58,28 @@ impl Layers {
         entries
     }
 
+    /// The only layer, when there is no more than one.
+    pub(crate) fn single(&self) -> Option<&Arc<Map<String, Value>>> {
+        let layer = self.0.as_deref()?;
+        layer.outer.is_empty().then_some(&layer.own)
+    }
+
+    /// As [`Layers::with`], with all layers of another element.
+    pub(crate) fn with_all(&self, other: &Self) -> Result<Self, Conflict> {
+        let layers: Vec<_> = other.iter_layers().map(|layer| &layer.own).collect();
+        layers.into_iter().rev().try_fold(self.clone(), |all, own| all.with(own))
+    }
+
+    /// Whether a key is in both.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let mut keys = other.iter_layers().flat_map(|layer| layer.own.keys());
+        keys.any(|key| self.get(key).is_some())
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.iter_layers().flat_map(|layer| layer.own.values())
+    }
+
     /// With another generator's parameters. Maps that meet are joined; anything else that meets
     /// must be equal.
     pub(crate) fn with(&self, own: &Arc<Map<String, Value>>) -> Result<Self, Conflict> {

@@ -62,8 +62,9 @@ pub fn translate(
     destinations: &Destinations<'_>,
 ) -> Result<Translation, Untranslatable> {
     let mut reader = Reader::default();
-    let metadata = &application.document["metadata"];
-    let spec = &application.document["spec"];
+    let document = application.document.value();
+    let metadata = &document["metadata"];
+    let spec = &document["spec"];
     let mut on_removal = match reader.texts(metadata, "metadata", "finalizers") {
         finalizers if finalizers.iter().any(|one| one.starts_with(CASCADE)) => OnRemoval::Prune,
         _ => OnRemoval::Orphan,

@@ -19,11 +19,34 @@ pub mod value;
 
 use std::collections::BTreeMap;
 
-use gotmpl::parse::{ListNode, Parser};
+use gotmpl::parse::{Expr, ListNode, Node, Parser};
 
 pub use error::{ParseError, RenderError};
 pub use exec::{Limits, MissingKey};
 pub use value::{Map, Text, Value};
+
+/// A piece of a simple template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    Text(Box<str>),
+    /// `{{.a.b}}`, by its names.
+    Field(Vec<Box<str>>),
+}
+
+fn piece(node: &Node) -> Option<Piece> {
+    let action = match node {
+        Node::Text(text) => return Some(Piece::Text((&*text.text).into())),
+        Node::Action(action) if action.pipe.decl.is_empty() => action,
+        _ => return None,
+    };
+    let [command] = action.pipe.commands.as_slice() else { return None };
+    match command.args.as_slice() {
+        [Expr::Field(_, path)] if !path.is_empty() => {
+            Some(Piece::Field(path.iter().map(|name| name.as_str().into()).collect()))
+        }
+        _ => None,
+    }
+}
 
 /// A parsed template.
 #[derive(Debug)]
@@ -78,6 +101,13 @@ impl Template {
     #[must_use]
     pub fn volatile(&self) -> &[&'static str] {
         &self.volatile
+    }
+
+    /// The template in pieces, when it is no more than text and fields of the dot: then who knows
+    /// that all of these fields are strings may put them together without a [`Value`].
+    #[must_use]
+    pub fn pieces(&self) -> Option<Vec<Piece>> {
+        self.body.nodes.iter().map(piece).collect()
     }
 
     /// Renders with `data` as the dot.

@@ -7,6 +7,7 @@
 //! `managedFields` and the like) is accepted and left out.
 
 mod conform;
+mod document;
 mod read;
 pub mod schema;
 mod secret;
@@ -20,6 +21,7 @@ use serde_json::{Map, Value};
 use crate::name::{ApplicationName, ProjectName, SetName};
 use crate::selector::Labels;
 
+pub use document::{Document, Entry, Skeleton, Texts};
 pub(crate) use read::resource;
 pub use secret::{
     ClusterDocument, DECISION_LIMITS, cluster_document, decision_document, read_clusters,
@@ -74,7 +76,10 @@ impl Resource {
                 (metadata, &set.spec)
             }
             Self::Application(application) => {
-                return application.document.as_object().cloned().unwrap_or_default();
+                return match application.document.to_value() {
+                    Value::Object(document) => document,
+                    _ => Map::new(),
+                };
             }
             Self::Project(project) => {
                 (metadata(project.name.as_str(), &project.namespace), &project.spec)
@@ -108,7 +113,7 @@ pub struct Application {
     pub name: ApplicationName,
     pub namespace: String,
     /// `metadata` (name, namespace, labels, annotations, finalizers) and `spec`.
-    pub document: Value,
+    pub document: Document,
 }
 
 /// An AppProject.

@@ -11,7 +11,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use gotemplate::{Limits, MissingKey, Template};
+use gotemplate::{Limits, MissingKey, Piece, Template};
 use model::problem::Reason;
 use serde_json::{Map, Value};
 
@@ -80,7 +80,10 @@ impl Engine {
                 None => Text::Plain(source.into()),
             }),
             Self::Go(missing_key) => match Template::parse(source, missing_key) {
-                Ok(template) => Ok(Text::Go(Box::new(template))),
+                Ok(template) => {
+                    let pieces = template.pieces().map(Vec::into_boxed_slice);
+                    Ok(Text::Go { template: Box::new(template), pieces })
+                }
                 Err(error) => {
                     let at = excerpt(source, error.line);
                     Err(failed(format!("the template {at:?} does not parse: {error}")))
@@ -155,27 +158,67 @@ pub(crate) fn is_missing_key(fault: &Fault) -> bool {
 pub(crate) enum Text {
     Plain(Box<str>),
     Fast(fast::Template),
-    Go(Box<Template>),
+    Go {
+        template: Box<Template>,
+        /// What it is when it is only text and fields.
+        pieces: Option<Box<[Piece]>>,
+    },
 }
 
 impl Text {
     pub(crate) fn render(&self, scope: &Scope<'_>) -> Result<String, Fault> {
+        let mut out = String::new();
+        self.render_into(scope, &mut out)?;
+        Ok(out)
+    }
+
+    /// Puts the text behind what is in `out`; a failure may leave a part of it there.
+    pub(crate) fn render_into(&self, scope: &Scope<'_>, out: &mut String) -> Result<(), Fault> {
         match self {
-            Self::Plain(text) => Ok(text.as_ref().to_owned()),
-            Self::Fast(template) => template.render(scope.parameters),
-            Self::Go(template) => template
-                .render(scope.go(), &Limits::default())
-                .map_err(|error| failed(error.to_string())),
+            Self::Plain(text) => out.push_str(text),
+            Self::Fast(template) => template.render_into(scope.parameters, out)?,
+            Self::Go { template, pieces } => {
+                let start = out.len();
+                // As long as no text has needed Go's values, none can have changed them.
+                let pieces = pieces.as_ref().filter(|_| scope.go.get().is_none());
+                if pieces.and_then(|pieces| join(pieces, scope.parameters, out)).is_none() {
+                    out.truncate(start);
+                    let text = template.render(scope.go(), &Limits::default());
+                    out.push_str(&text.map_err(|error| failed(error.to_string()))?);
+                }
+            }
         }
+        Ok(())
     }
 
     /// The functions in use that answer differently each time.
     pub(crate) fn volatile(&self) -> &[&'static str] {
         match self {
-            Self::Go(template) => template.volatile(),
+            Self::Go { template, .. } => template.volatile(),
             _ => &[],
         }
     }
+}
+
+/// Text and fields, when all of the fields are strings; `None` is for the language itself to tell.
+fn join(pieces: &[Piece], parameters: &Params, out: &mut String) -> Option<()> {
+    let most = out.len() + Limits::default().bytes;
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Field(path) => {
+                let (first, rest) = path.split_first()?;
+                let value = rest.iter().try_fold(parameters.get(first)?, |value, name| {
+                    value.as_object()?.get(name.as_ref())
+                })?;
+                out.push_str(value.as_str()?);
+            }
+        }
+        if out.len() > most {
+            return None;
+        }
+    }
+    Some(())
 }
 
 /// The parameters of one element as its texts see them, one after the other.

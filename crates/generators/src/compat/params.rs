@@ -4,6 +4,7 @@
 //! holds anything. Some come from Go code instead, as maps of strings or exact integers, and a
 //! template can tell: [`Types`] says which.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
@@ -12,11 +13,24 @@ use gotemplate::value::{IntType, Items};
 use gotemplate::{Text, Value as Go};
 use serde_json::{Map, Value};
 
+use crate::layers::Layers;
+
 /// One element's parameters as the compat dialect has them.
-#[derive(Debug, Clone, Default, PartialEq)]
+///
+/// It can be used as a map, which is made of several layers when it is first used so; to look a key
+/// up and to join parameters, no map is made.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Params {
-    entries: Map<String, Value>,
+    layers: Layers,
+    /// All layers in one map, or what became of it.
+    map: OnceCell<Map<String, Value>>,
     pub(crate) types: Types,
+}
+
+impl PartialEq for Params {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other && self.types == other.types
+    }
 }
 
 /// What a parameter is in Go when it is not what JSON would give.
@@ -119,22 +133,53 @@ impl Node {
 
 impl Params {
     pub(crate) fn new(entries: Map<String, Value>, types: Types) -> Self {
-        Self { entries, types }
+        Self::of(Layers::from(entries), types)
+    }
+
+    pub(crate) fn of(layers: Layers, types: Types) -> Self {
+        Self { layers, map: OnceCell::new(), types }
     }
 
     pub(crate) fn into_map(self) -> Map<String, Value> {
-        self.entries
+        match self.map.into_inner() {
+            Some(map) => map,
+            None => self.layers.to_map(),
+        }
+    }
+
+    /// Shared with other elements; `None` when it was changed since it was.
+    pub(crate) fn layers(&self) -> Option<&Layers> {
+        (!self.layers.is_empty() || self.map.get().is_none()).then_some(&self.layers)
+    }
+
+    pub(crate) fn into_layers(self) -> Layers {
+        match self.layers() {
+            Some(layers) => layers.clone(),
+            None => self.into_map().into(),
+        }
+    }
+
+    /// As that of the map, which is not made for it.
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
+        match self.map.get() {
+            Some(map) => map.get(key),
+            None => self.layers.get(key),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.map.get().map_or_else(|| self.layers.is_empty(), Map::is_empty)
     }
 
     /// A value of its own, that templates may change.
     pub(crate) fn to_go(&self) -> Go {
-        map_to_go(&self.entries, self.types.0.as_deref())
+        map_to_go(self, self.types.0.as_deref())
     }
 }
 
 impl From<Map<String, Value>> for Params {
     fn from(entries: Map<String, Value>) -> Self {
-        Self { entries, types: Types::default() }
+        Self::new(entries, Types::default())
     }
 }
 
@@ -148,13 +193,19 @@ impl Deref for Params {
     type Target = Map<String, Value>;
 
     fn deref(&self) -> &Self::Target {
-        &self.entries
+        match (self.map.get(), self.layers.single()) {
+            (Some(map), _) => map,
+            (None, Some(only)) => only,
+            (None, None) => self.map.get_or_init(|| self.layers.to_map()),
+        }
     }
 }
 
 impl DerefMut for Params {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.entries
+        let layers = std::mem::take(&mut self.layers);
+        self.map.get_or_init(|| layers.to_map());
+        self.map.get_mut().expect("it was made just now")
     }
 }
 

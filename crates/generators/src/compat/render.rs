@@ -4,10 +4,13 @@
 //! the rest is walked in the order in which Argo CD walks its own types, so that what `set` changes
 //! in one string is seen by those after it.
 
+mod filled;
 mod merge;
 mod tree;
 
+use model::argo::Document;
 use model::argo::schema::APPLICATION;
+use model::name::ApplicationName;
 use model::problem::Reason;
 use serde_json::{Map, Value, json};
 
@@ -16,6 +19,7 @@ pub(super) use merge::merge as merge_templates;
 use super::engine::{Engine, Scope, Text};
 use super::patch;
 use crate::generator::Fault;
+use filled::Filler;
 use tree::Node;
 
 /// What deletes the resources of an application with it, there and here.
@@ -43,6 +47,10 @@ impl Common {
         }
     }
 
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// What is wrong with the patch for all elements.
     pub(super) fn fault(&self) -> Option<&Fault> {
         self.patch.as_ref()?.as_ref().err()
@@ -61,6 +69,8 @@ pub(super) struct ApplicationTemplate {
     /// As it stands: this is what an element without any parameters gives.
     raw: Value,
     tree: Result<Node, Fault>,
+    /// The fast way to the same document, where there is one.
+    filler: Option<Filler>,
 }
 
 /// An application that could not be rendered.
@@ -74,7 +84,9 @@ pub(super) struct Unrendered {
 impl ApplicationTemplate {
     pub(super) fn compile(common: &Common, template: &Value) -> Self {
         let tree = Node::compile(common.engine, template, &APPLICATION);
-        Self { raw: template.clone(), tree: tree.map_err(|fault| prefixed("spec.template", fault)) }
+        let tree = tree.map_err(|fault| prefixed("spec.template", fault));
+        let filler = tree.as_ref().ok().and_then(|tree| Filler::compile(common, tree));
+        Self { raw: template.clone(), tree, filler }
     }
 
     /// What is wrong with the template for all elements.
@@ -88,6 +100,13 @@ impl ApplicationTemplate {
             tree.volatile(&mut found);
         }
         found
+    }
+
+    /// The name and the document of one element, when all goes well and nothing is special about it;
+    /// [`ApplicationTemplate::render`] is for the others, with parameters of which no text was
+    /// rendered before.
+    pub(super) fn filled(&self, scope: &Scope<'_>) -> Option<(ApplicationName, Document)> {
+        self.filler.as_ref()?.fill(scope)
     }
 
     /// The document of one element: `metadata` and `spec`. `bare` when it has no parameters.

@@ -273,8 +273,11 @@ impl Moment {
                 if is_there {
                     let document = json!({"metadata": {"name": name}, "spec": {}});
                     let namespace = "argocd".to_owned();
-                    let one =
-                        argo::Application { name: name.parse().unwrap(), namespace, document };
+                    let one = argo::Application {
+                        name: name.parse().unwrap(),
+                        namespace,
+                        document: document.into(),
+                    };
                     self.argo_applications.insert(name, Arc::new(one));
                 } else {
                     self.argo_applications.remove(&name);

@@ -135,7 +135,7 @@ fn answer(case: &Case, known: &Known) -> Answer {
 
 fn applications(expansion: &Expansion) -> Vec<Value> {
     let document = |generated: &Generated| match generated {
-        Generated::Argo(application) => comparable(&application.document),
+        Generated::Argo(application) => comparable(&application.document.value()),
         Generated::Native(application) => panic!("native: {}", application.metadata.name),
     };
     expansion.applications.iter().map(|generated| document(&generated.application)).collect()

@@ -133,7 +133,7 @@ fn application(mut metadata: Metadata, spec: Value) -> Result<Application, Fault
     metadata.0.insert("namespace".to_owned(), namespace.clone().into());
     let parts = [("metadata", Value::Object(metadata.0)), ("spec", spec)];
     let document = parts.into_iter().map(|(field, part)| (field.to_owned(), part)).collect();
-    Ok(Application { name, namespace, document: Value::Object(document) })
+    Ok(Application { name, namespace, document: Value::Object(document).into() })
 }
 
 fn project(metadata: Metadata, spec: Value) -> Result<Project, Fault> {

@@ -92,7 +92,7 @@ spec:
         panic!("an application")
     };
     assert_eq!(
-        application.document,
+        application.document.to_value(),
         json!({
             "metadata": {"name": "web", "namespace": "apps"},
             "spec": {

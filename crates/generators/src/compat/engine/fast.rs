@@ -35,15 +35,15 @@ impl Template {
         Ok(Some(Self { parts, rest: rest.into() }))
     }
 
-    pub(super) fn render(&self, parameters: &Params) -> Result<String, Fault> {
-        let mut out = String::with_capacity(self.rest.len() + 32 * self.parts.len());
+    pub(super) fn render_into(&self, parameters: &Params, out: &mut String) -> Result<(), Fault> {
+        let most = out.len() + MAX_BYTES;
         for (text, tag) in &self.parts {
             out.push_str(text);
             match text_of(parameters, tag) {
                 Some(value) => out.push_str(value),
                 None => out.extend(["{{", tag.as_ref(), "}}"]),
             }
-            if out.len() > MAX_BYTES {
+            if out.len() > most {
                 let tag: String = tag.chars().take(EXCERPT).collect();
                 return Err(failed(format!(
                     "at {{{{{tag}}}}}: the text is longer than {MAX_BYTES} bytes"
@@ -51,7 +51,7 @@ impl Template {
             }
         }
         out.push_str(&self.rest);
-        Ok(out)
+        Ok(())
     }
 }
 

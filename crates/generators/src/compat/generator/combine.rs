@@ -9,6 +9,12 @@ use crate::compat::params::{Kind, Params, Types};
 
 /// Both as text; a key that both have must have one text.
 pub(super) fn flat_product(left: &Params, right: &Params) -> Result<Params, Fault> {
+    if let (Some(one), Some(two)) = (left.layers(), right.layers())
+        && one.values().chain(two.values()).all(Value::is_string)
+        && let Ok(both) = one.with_all(two)
+    {
+        return Ok(Params::of(both, Types::default()));
+    }
     let mut all = texts(left);
     for (key, value) in texts(right) {
         match all.get(&key) {
@@ -39,6 +45,12 @@ pub(super) fn flat_overlay(base: &Params, over: &Params) -> Params {
 /// The first with the second over it: maps are joined at any depth, everything else is replaced,
 /// also by what is null or empty; only an empty map replaces nothing.
 pub(super) fn overlay(base: Params, over: &Params, types: &mut Unions) -> Result<Params, Fault> {
+    if let (Some(one), Some(two)) = (base.layers(), over.layers())
+        && !two.meets(one)
+        && let Ok(both) = two.with_all(one)
+    {
+        return Ok(Params::of(both, types.union(&base, over)));
+    }
     check_types(&base, over)?;
     let joined = types.of(&base, over);
     let mut map = base.into_map();
@@ -99,8 +111,13 @@ impl Unions {
         if base.types.is_plain() && over.types.is_plain() {
             return Types::default();
         }
-        if let Some(types) = meeting(base, over) {
-            return types;
+        meeting(base, over).unwrap_or_else(|| self.union(base, over))
+    }
+
+    /// The same where nothing meets.
+    fn union(&mut self, base: &Params, over: &Params) -> Types {
+        if base.types.is_plain() && over.types.is_plain() {
+            return Types::default();
         }
         let known = self
             .0

@@ -1,5 +1,7 @@
 //! A template as a tree of texts, along the fields that an Application has.
 
+use std::rc::Rc;
+
 use model::argo::schema::{Kind, Table};
 use serde_json::{Map, Number, Value};
 
@@ -17,7 +19,7 @@ const ALWAYS: [&str; 2] = ["project", "repoURL"];
 pub(super) enum Node {
     /// Nothing in it is a template.
     Fixed(Value),
-    Text(Text),
+    Text(Rc<Text>),
     List(Vec<Self>),
     /// Keys that people choose.
     Map(Vec<(Text, String, Self)>),
@@ -57,7 +59,7 @@ impl Node {
             (Kind::Any, Value::Array(items)) => Self::list(engine, items, Kind::Any),
             (_, Value::String(text)) => match engine.compile(text).map_err(here)? {
                 Text::Plain(_) => Ok(Self::Fixed(value.clone())),
-                text => Ok(Self::Text(text)),
+                text => Ok(Self::Text(Rc::new(text))),
             },
             // What stands in an untyped tree goes through a 64-bit float there.
             (Kind::Any, Value::Number(number)) => Ok(Self::Fixed(through_float(number))),
@@ -214,7 +216,7 @@ fn of_fields(fields: impl Iterator<Item = (&'static str, Value)>) -> Value {
 }
 
 /// Whether Go's `omitempty` would write a field; an empty object is one that is set.
-fn says_something(name: &str, value: &Value) -> bool {
+pub(super) fn says_something(name: &str, value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Array(items) => !items.is_empty(),
