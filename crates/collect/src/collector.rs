@@ -1,6 +1,7 @@
 //! The collector: requests in, answers out, and what was known when a service does not answer.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -75,6 +76,12 @@ pub struct Counts {
 /// Answers requests. One is enough for a process; clones are handles on it.
 #[derive(Clone)]
 pub struct Collector(Arc<Inner>);
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector").field("counts", &self.counts()).finish_non_exhaustive()
+    }
+}
 
 struct Inner {
     shared: Arc<Shared>,

@@ -1,6 +1,7 @@
 //! What an operator decides: which services may be asked, how much, and how long it may take.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -209,6 +210,13 @@ impl FromStr for Allowed {
 }
 
 impl Allowed {
+    /// Whether it names this machine itself, which is refused unless loopback is allowed.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    }
+
     pub(crate) fn covers(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default();
         let same_host = if self.below {
@@ -247,6 +255,18 @@ mod tests {
         assert!(covers("https://*.example.com", "https://a.b.example.com/x"));
         assert!(!covers("https://*.example.com", "https://example.com/x"));
         assert!(!covers("https://*.example.com", "https://evilexample.com/x"));
+    }
+
+    #[test]
+    fn this_machine_is_known_by_its_names() {
+        let is_loopback = |text: &str| text.parse::<Allowed>().unwrap().is_loopback();
+        assert!(
+            ["http://localhost:1", "http://127.0.0.1", "http://[::1]:80"]
+                .map(is_loopback)
+                .iter()
+                .all(|is| *is)
+        );
+        assert!(!is_loopback("localhost.example.com") && !is_loopback("10.0.0.1"));
     }
 
     #[test]

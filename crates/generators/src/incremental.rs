@@ -15,6 +15,7 @@ use std::sync::Arc;
 use model::application::Application;
 use model::argo;
 use model::name::SetName;
+use model::provider::Request;
 use model::set::ApplicationSet;
 
 use crate::expand::Expansion;
@@ -68,6 +69,11 @@ impl Incremental {
     /// The repositories that some set looks at, whether they could be read or not.
     pub fn references(&self) -> impl Iterator<Item = &RepoReference> {
         self.seen.references()
+    }
+
+    /// The questions to services that some set has, whether they are answered or not.
+    pub fn requests(&self) -> impl Iterator<Item = &Request> {
+        self.seen.requests()
     }
 
     /// Brings the expansion up to date. Afterwards it is what [`crate::expand`] gives for the same

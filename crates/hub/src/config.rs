@@ -18,6 +18,7 @@ pub struct Config {
     pub fleet_repository: FleetRepositoryConfig,
     pub poll_seconds: u64,
     pub git: GitSettings,
+    pub services: ServicesConfig,
     pub store: StoreConfig,
     pub certificates: Certificates,
     pub log: Log,
@@ -29,6 +30,16 @@ pub struct FleetRepositoryConfig {
     pub url: String,
     pub revision: String,
     pub path: String,
+}
+
+/// Which services outside of Git may be asked for generators.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServicesConfig {
+    pub allowed_urls: Vec<String>,
+    pub secrets_folder: String,
+    pub ca_files: Vec<PathBuf>,
+    pub interval_seconds: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -90,6 +101,8 @@ impl Config {
         let hours = config.certificates.cluster_hours;
         in_range("certificates.clusterHours", hours.into(), 1..=2160, "from 1 to 2160")?;
         in_range("pollSeconds", config.poll_seconds, 1..=86_400, "from 1 to 86400")?;
+        let interval = config.services.interval_seconds;
+        in_range("services.intervalSeconds", interval, 60..=86_400, "from 60 to 86400")?;
         Ok(config)
     }
 }

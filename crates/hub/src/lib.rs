@@ -20,6 +20,7 @@ pub mod ledger;
 mod listen;
 pub mod pki;
 pub mod run;
+mod services;
 pub mod session;
 pub mod status;
 mod status_keeper;

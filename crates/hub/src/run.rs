@@ -35,7 +35,7 @@ use crate::status::StatusBoard;
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{SledOptions, SledStore};
-use crate::{epoch, listen, status_keeper};
+use crate::{epoch, listen, services, status_keeper};
 
 /// How long tasks may take to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -95,8 +95,17 @@ async fn start(
     clock: Clock,
     supervisor: Supervisor,
 ) -> anyhow::Result<()> {
-    let Config { listen, fleet_repository, poll_seconds, git, store, certificates, log: _ } =
-        config;
+    let Config {
+        listen,
+        fleet_repository,
+        poll_seconds,
+        git,
+        services,
+        store,
+        certificates,
+        log: _,
+    } = config;
+    let services = services::open(services, clock.clone())?;
     let place = load_place(dir)?;
     let pki = Arc::new(Pki::load(&pki_dir(dir))?);
     let mirrors = Mirrors::open(
@@ -129,6 +138,7 @@ async fn start(
             &fleet_repository.path,
         )?,
         poll_interval: Duration::from_secs(poll_seconds),
+        services,
         epoch,
     };
     let fleet = fleet::start(

@@ -73,8 +73,9 @@ impl Providers for Services {
     fn answer(&self, request: &Request) -> Result<Arc<Answer>, Unavailable> {
         let unavailable = |message: &str| Unavailable { message: message.to_owned() };
         match self {
-            // The generator's own message says what to do about it.
-            Self::NotAsked => Err(unavailable("no service was asked")),
+            Self::NotAsked => {
+                Err(unavailable("no service was asked; `muster expand` asks it with --collect"))
+            }
             Self::Asked(answers) => match answers.get(request) {
                 Some(Ok(answer)) => Ok(Arc::clone(answer)),
                 Some(Err(message)) => Err(unavailable(message)),

@@ -126,14 +126,14 @@ fn nobody_is_asked_without_leave() {
     "#]].assert_eq(&ask(&plugin, &dir, &[]));
     expect![[r#"
         asking 1 question
-        problem: tenants, generators[0]: SourceUnavailable: plugin: http://127.0.0.1:PORT is not on the list of services that may be asked; the operator can allow `http://127.0.0.1:PORT`; `muster expand` asks it with --collect
+        problem: tenants, generators[0]: SourceUnavailable: plugin: http://127.0.0.1:PORT is not on the list of services that may be asked; the operator can allow `http://127.0.0.1:PORT`
         note: no clusters are given, so destinations are not checked; --clusters FILE
         error: 1 problem
         exit 1
     "#]].assert_eq(&ask(&plugin, &dir, &["--collect", "--secret", "directory/token=token"]));
     expect![[r#"
         asking 1 question
-        problem: tenants, generators[0]: SourceUnavailable: plugin: the secret directory/token is not given; add --secret directory/token=FILE or directory/token=env:VARIABLE; `muster expand` asks it with --collect
+        problem: tenants, generators[0]: SourceUnavailable: plugin: the secret directory/token is not given; add --secret directory/token=FILE or directory/token=env:VARIABLE
         note: no clusters are given, so destinations are not checked; --clusters FILE
         error: 1 problem
         exit 1
@@ -141,7 +141,7 @@ fn nobody_is_asked_without_leave() {
     let gone = ["--collect", "--allow-url", allow, "--secret", "directory/token=env:NO_SUCH_TOKEN"];
     expect![[r#"
         asking 1 question
-        problem: tenants, generators[0]: SourceUnavailable: plugin: the variable NO_SUCH_TOKEN is not set, or not text; `muster expand` asks it with --collect
+        problem: tenants, generators[0]: SourceUnavailable: plugin: the variable NO_SUCH_TOKEN is not set, or not text
         note: no clusters are given, so destinations are not checked; --clusters FILE
         error: 1 problem
         exit 1
@@ -166,7 +166,7 @@ fn a_service_that_fails_is_a_problem() {
     let words = ["--collect", "--allow-url", allow, "--secret", "directory/token=token"];
     expect![[r#"
         asking 1 question
-        problem: tenants, generators[0]: SourceUnavailable: plugin: http://127.0.0.1:PORT/api/v1/getparams.execute answered with status 404: it is not there, or the credential may not see it; `muster expand` asks it with --collect
+        problem: tenants, generators[0]: SourceUnavailable: plugin: http://127.0.0.1:PORT/api/v1/getparams.execute answered with status 404: it is not there, or the credential may not see it
         note: no clusters are given, so destinations are not checked; --clusters FILE
         error: 1 problem
         exit 1

@@ -79,6 +79,10 @@ impl Seen {
         self.trees.keys()
     }
 
+    pub(super) fn requests(&self) -> impl Iterator<Item = &Request> {
+        self.requests.keys()
+    }
+
     /// Looks at the world anew.
     pub(super) fn update(&mut self, world: &World<'_>, fleet: &Fleet<'_>) -> Changes {
         let mut changes = Changes::default();

@@ -7,14 +7,18 @@
 mod commands;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use collect::Collector;
+use futures::FutureExt as _;
 use generators::{Incremental, RepoReference};
 use model::cluster::Cluster;
 use model::id::{CommitId, Epoch};
 use model::name::{ApplicationName, ClusterName};
 use model::problem::{Problem, Reason};
+use model::provider::Request;
 use model::status::Timestamp;
 use runtime::clock::Clock;
 use runtime::error::chain;
@@ -29,6 +33,7 @@ use super::expansion::{Moment, Outcome, work_out};
 use super::handle::{COMMANDS, Command, FleetError, FleetHandle, RefreshOutcome, Reply};
 use super::plan::{Approval, HUB};
 use super::repositories::{Looked, Repositories};
+use super::services::{Questions, Services, Told};
 use super::snapshot::{FleetSnapshot, Shared};
 use super::state::{FleetState, Owner};
 use super::stored::{self, Change, FleetStoreError, Kept, Pause};
@@ -46,6 +51,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(10);
 const REFRESH_PATIENCE: Duration = Duration::from_secs(25);
 /// Results of looks at Git: one for each that can run.
 const LOOKS: usize = 4;
+/// Answers of services: who asks waits until there is room.
+const ANSWERS: usize = 8;
 /// The owner wakes at least this often; nothing depends on it.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -67,12 +74,14 @@ pub async fn start(
     })??;
     let (commands_tx, commands) = mpsc::channel(COMMANDS);
     let (looks_tx, looks) = mpsc::channel(LOOKS);
+    let (answers_tx, answers) = mpsc::channel(ANSWERS);
     let (snapshot_tx, snapshot) = watch::channel(Shared::default());
     let news = Arc::new(Notify::new());
-    let inbox =
-        Inbox { commands, looks, clusters: Arc::clone(&news), shutdown: supervisor.token() };
+    let shutdown = supervisor.token();
+    let inbox = Inbox { commands, looks, answers, clusters: Arc::clone(&news), shutdown };
     let parts = Parts { store, mirrors, clusters, board, clock, supervisor: supervisor.clone() };
-    let mut fleet = Fleet::new(options, kept, parts, looks_tx, snapshot_tx);
+    let results = Results { looks: looks_tx, answers: answers_tx };
+    let mut fleet = Fleet::new(options, kept, parts, results, snapshot_tx);
     fleet.publish_all();
     supervisor.spawn_essential("fleet", async move { fleet.run(inbox).await });
     Ok(FleetHandle { commands: commands_tx, clusters: news, snapshot })
@@ -92,6 +101,7 @@ struct Parts {
 struct Inbox {
     commands: mpsc::Receiver<Command>,
     looks: mpsc::Receiver<Look>,
+    answers: mpsc::Receiver<Asked>,
     clusters: Arc<Notify>,
     shutdown: CancellationToken,
 }
@@ -102,9 +112,22 @@ struct Look {
     looked: Option<Looked>,
 }
 
+/// A question that was asked; without an answer, who asked has panicked.
+struct Asked {
+    request: Request,
+    told: Option<Told>,
+}
+
+/// Where tasks bring what they found.
+struct Results {
+    looks: mpsc::Sender<Look>,
+    answers: mpsc::Sender<Asked>,
+}
+
 enum Event {
     Command(Command),
     Looked(Look),
+    Asked(Asked),
     Clusters,
     Time,
     Shutdown,
@@ -130,6 +153,8 @@ struct Fleet {
     /// The clusters that had joined when they could last be read.
     joined: Option<Vec<Cluster>>,
     repositories: Repositories,
+    questions: Questions,
+    collector: Result<Collector, String>,
     /// What goes into the next transaction.
     commits: Vec<(RepoReference, CommitId)>,
     forgotten: Vec<RepoReference>,
@@ -140,7 +165,7 @@ struct Fleet {
     /// Why the last pass changed nothing.
     failure: Option<String>,
     waiting: Vec<Waiting>,
-    looks: mpsc::Sender<Look>,
+    results: Results,
     snapshot: watch::Sender<Shared>,
 }
 
@@ -149,10 +174,10 @@ impl Fleet {
         options: FleetOptions,
         kept: Kept,
         parts: Parts,
-        looks: mpsc::Sender<Look>,
+        results: Results,
         snapshot: watch::Sender<Shared>,
     ) -> Self {
-        let FleetOptions { repository, poll_interval, epoch } = options;
+        let FleetOptions { repository, poll_interval, services, epoch } = options;
         let Kept { state, documents, pauses, revisions } = kept;
         let now = parts.clock.now();
         let mut repositories = Repositories::new(poll_interval, epoch.id ^ epoch.counter);
@@ -174,6 +199,8 @@ impl Fleet {
             pauses,
             joined: None,
             repositories,
+            questions: Questions::new(services.interval, epoch.id ^ epoch.counter),
+            collector: services.collector,
             commits: Vec::new(),
             forgotten: Vec::new(),
             acts: Vec::new(),
@@ -181,7 +208,7 @@ impl Fleet {
             not_before: now,
             failure: None,
             waiting: Vec::new(),
-            looks,
+            results,
             snapshot,
         }
     }
@@ -189,6 +216,7 @@ impl Fleet {
     async fn run(&mut self, mut inbox: Inbox) {
         loop {
             self.start_looks();
+            self.ask_services();
             if self.dirty
                 && self.now() >= self.not_before
                 && let Err(error) = self.pass(BTreeMap::new()).await
@@ -199,6 +227,7 @@ impl Fleet {
             match self.next(&mut inbox).await {
                 Event::Command(command) => self.command(command).await,
                 Event::Looked(look) => self.looked(look),
+                Event::Asked(asked) => self.asked(asked),
                 Event::Clusters => self.dirty = true,
                 Event::Time => {}
                 Event::Shutdown => return,
@@ -213,6 +242,7 @@ impl Fleet {
             () = inbox.shutdown.cancelled() => Event::Shutdown,
             command = inbox.commands.recv() => command.map_or(Event::Shutdown, Event::Command),
             Some(look) = inbox.looks.recv() => Event::Looked(look),
+            Some(asked) = inbox.answers.recv() => Event::Asked(asked),
             () = inbox.clusters.notified() => Event::Clusters,
             () = tokio::time::sleep(pause) => Event::Time,
         }
@@ -221,7 +251,7 @@ impl Fleet {
     fn wake_at(&self) -> Duration {
         let plan = self.dirty.then_some(self.not_before);
         let patience = self.waiting.iter().map(|waiting| waiting.until).min();
-        let times = [plan, patience, self.repositories.next_due()];
+        let times = [plan, patience, self.repositories.next_due(), self.questions.next_due()];
         times.into_iter().flatten().min().unwrap_or_else(|| self.now() + IDLE)
     }
 
@@ -238,7 +268,7 @@ impl Fleet {
     fn start_looks(&mut self) {
         for job in self.repositories.due(self.now()) {
             let (url, mirrors, looks) =
-                (job.url.clone(), self.parts.mirrors.clone(), self.looks.clone());
+                (job.url.clone(), self.parts.mirrors.clone(), self.results.looks.clone());
             self.parts.supervisor.spawn(format!("look at {url}"), async move {
                 let looked = blocking("look at Git", move || job.run(&mirrors)).await;
                 if let Err(error) = &looked {
@@ -269,6 +299,32 @@ impl Fleet {
         }
     }
 
+    // Services.
+
+    fn ask_services(&mut self) {
+        for request in self.questions.due(self.now()) {
+            let (collector, answers) = (self.collector.clone(), self.results.answers.clone());
+            let shutdown = self.parts.supervisor.token();
+            self.parts.supervisor.spawn("ask a service", async move {
+                let asking = AssertUnwindSafe(Services::ask(collector, request.clone()));
+                // A question may be dropped at any time.
+                let Some(asked) = shutdown.run_until_cancelled(asking.catch_unwind()).await else {
+                    return;
+                };
+                if asked.is_err() {
+                    tracing::error!("a service could not be asked: the collector panicked");
+                }
+                // The owner is gone only when the process ends.
+                let _gone = answers.send(Asked { request, told: asked.ok() }).await;
+            });
+        }
+    }
+
+    fn asked(&mut self, Asked { request, told }: Asked) {
+        let now = self.now();
+        self.dirty |= self.questions.settle(&request, told, now);
+    }
+
     fn record(&self, actor: &str, action: &str, message: String) -> NewRecord {
         NewRecord {
             at: self.wall(),
@@ -293,7 +349,8 @@ impl Fleet {
             }
             return;
         }
-        let settled = !self.dirty && self.repositories.is_idle(now);
+        let idle = self.repositories.is_idle(now) && self.questions.is_idle(now);
+        let settled = !self.dirty && idle;
         let (ready, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition(|waiting| settled || waiting.until <= now);
@@ -302,8 +359,8 @@ impl Fleet {
             let snapshot = self.snapshot.borrow().clone();
             let mut problems = snapshot.problems.clone();
             if !settled {
-                let message =
-                    "not all repositories have answered yet; this is what is in force now";
+                let message = "not all repositories and services have answered yet; this is what \
+                               is in force now";
                 let (set, element) = (String::new(), String::new());
                 let (reason, message) = (Reason::SourceUnavailable, message.to_owned());
                 problems.push(Problem { set, element, reason, message });
@@ -372,6 +429,7 @@ impl Fleet {
             reading: self.reading.clone(),
             joined,
             trees: self.repositories.trees(),
+            answers: self.questions.answers(),
             resolutions: self.repositories.resolutions(),
             unavailable: self.repositories.problems(),
             paused: self.pauses.keys().cloned().collect(),
@@ -382,12 +440,13 @@ impl Fleet {
     }
 
     async fn put_in_force(&mut self, outcome: Outcome) -> Result<BTreeSet<Owner>, FleetError> {
-        let Outcome { documents, reading, plan, needed, snapshot } = outcome;
+        let Outcome { documents, reading, plan, needed, requests, snapshot } = outcome;
         self.replace(Arc::new(plan.state), documents, plan.acts).await?;
         self.reading = reading;
         self.publish_snapshot(snapshot);
         let forgotten = self.repositories.need(&needed, self.now());
         self.forgotten.extend(forgotten);
+        self.questions.need(&requests, self.now());
         Ok(plan.approved)
     }
 

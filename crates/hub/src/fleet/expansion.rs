@@ -14,6 +14,7 @@ use model::document::Resource;
 use model::id::{CommitId, Epoch};
 use model::name::{ApplicationName, ClusterName};
 use model::problem::{Problem, Reason};
+use model::provider::Request;
 use model::status::Timestamp;
 
 use super::documents::{Documents, GitOrigin, Kind, Reading, read_tree};
@@ -21,6 +22,7 @@ use super::plan::{
     Approval, FLEET_REPOSITORY, OwnerInput, Plan, PlanInput, Resolution, Verdict, plan,
 };
 use super::repositories::Trees;
+use super::services::Answers;
 use super::snapshot::{self, FleetSnapshot};
 use super::state::{self, Evidence, FleetState, Owner, Subject};
 use crate::ledger::NewRecord;
@@ -35,6 +37,8 @@ pub(super) struct Moment {
     /// The clusters that have joined.
     pub(super) joined: Vec<Cluster>,
     pub(super) trees: Trees,
+    /// What services answered.
+    pub(super) answers: Answers,
     pub(super) resolutions: BTreeMap<RepoReference, Resolution>,
     /// What cannot be read.
     pub(super) unavailable: Vec<Problem>,
@@ -52,6 +56,8 @@ pub(super) struct Outcome {
     /// The revisions that were looked up or are the source of an application, and whether their
     /// files are needed.
     pub(super) needed: BTreeMap<RepoReference, bool>,
+    /// The questions to services.
+    pub(super) requests: Vec<Request>,
     pub(super) snapshot: FleetSnapshot,
 }
 
@@ -62,7 +68,11 @@ pub(super) fn work_out(moment: Moment, kept: &mut Incremental) -> Outcome {
     problems.extend(moment.unavailable);
     let clusters = clusters(moment.joined, &documents);
     let known: Vec<_> = clusters.values().cloned().collect();
-    let world = World { decisions: &documents.decisions, ..World::new(&known, &moment.trees) };
+    let world = World {
+        decisions: &documents.decisions,
+        providers: &moment.answers,
+        ..World::new(&known, &moment.trees)
+    };
     let given = owners::give(kept, &documents, &clusters, &world, &mut problems);
     let repository = moment.repository.map(|(_, reference)| reference);
     let needed = needed(&moment.state, &given, kept, repository);
@@ -79,7 +89,8 @@ pub(super) fn work_out(moment: Moment, kept: &mut Incremental) -> Outcome {
     let mut plan = plan(&moment.state, &input);
     plan.acts.extend(commit_act(&moment.documents, &documents, moment.now));
     let snapshot = snapshot::of(&documents, &plan, clusters, problems);
-    Outcome { documents, reading, plan, needed, snapshot }
+    let requests = kept.requests().cloned().collect();
+    Outcome { documents, reading, plan, needed, requests, snapshot }
 }
 
 type Read = (Arc<Documents>, Option<Arc<(CommitId, Reading)>>, BTreeMap<Subject, Evidence>);

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! repositories (looks at Git) ─> documents ─> expansion ─> plan ─> store ─> board ─> sessions
+//!                           services (asks) ──^
 //! ```
-//! `documents`, `expansion`, `plan`, `snapshot` and the table of `repositories` decide and have no
-//! effects; `stored` knows the stored form; `actor` owns the state, persists, then publishes.
+//! `documents`, `expansion`, `plan`, `snapshot` and the tables of `repositories` and `services`
+//! decide and have no effects; `stored` knows the stored form; `actor` owns the state, persists,
+//! then publishes.
 //!
 //! Tasks: `fleet` (essential; commands in through a bounded channel, desired states out through the
 //! board, a snapshot out through a watch), and one `look at URL` for each repository that is being
-//! read, at most four (results in through a bounded channel).
+//! read, at most four, and one `ask a service` for each question that is being asked, at most eight
+//! (results in through bounded channels).
 
 mod actor;
 pub mod board;
@@ -17,6 +20,7 @@ mod expansion;
 mod handle;
 pub mod plan;
 mod repositories;
+mod services;
 mod snapshot;
 pub mod state;
 mod stored;
@@ -31,6 +35,7 @@ use std::time::Duration;
 
 pub use actor::start;
 pub use handle::{ApplyOutcome, FleetError, FleetHandle, RefreshOutcome};
+pub use services::Services;
 pub use snapshot::{ApplicationEntry, FleetSnapshot, SetEntry};
 pub use stored::FleetStoreError;
 
@@ -55,6 +60,7 @@ pub struct FleetOptions {
     pub repository: Option<FleetRepository>,
     /// How often each repository is looked at, give or take 10 %.
     pub poll_interval: Duration,
+    pub services: Services,
     pub epoch: Epoch,
 }
 

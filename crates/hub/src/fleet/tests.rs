@@ -1,6 +1,7 @@
 //! The owner task with a real store in memory and real Git repositories on disk.
 
 mod argo;
+mod services;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use collect::{Collector, NoSecrets};
 use model::canonical::Digest;
 use model::cluster::Cluster;
 use model::id::{CommitId, Epoch};
@@ -119,6 +121,7 @@ struct World {
     joined: Arc<Joined>,
     apps: Repository,
     fleet: Repository,
+    collector: Collector,
 }
 
 struct Hub {
@@ -132,7 +135,10 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let apps = Repository::new(folder.path().join("apps"));
         let fleet = Repository::new(folder.path().join("fleet"));
-        Self { folder, store: Arc::default(), joined: Arc::default(), apps, fleet }
+        let collector =
+            Collector::new(collect::Config::default(), Arc::new(NoSecrets), Clock::system());
+        let collector = collector.unwrap();
+        Self { folder, store: Arc::default(), joined: Arc::default(), apps, fleet, collector }
     }
 
     async fn start(&self, mirrors: &str, counter: u64) -> Hub {
@@ -142,6 +148,7 @@ impl World {
         let options = FleetOptions {
             repository: FleetRepository::from_settings(&self.fleet.url(), "main", ".").unwrap(),
             poll_interval: NEVER,
+            services: Services { collector: Ok(self.collector.clone()), interval: NEVER },
             epoch: Epoch { id: 7, counter },
         };
         let board = DesiredBoard::default();

@@ -45,13 +45,8 @@ impl Evaluator<'_> {
     pub(super) fn ask(&mut self, request: Request) -> Result<Arc<Answer>, Fault> {
         let answer = self.world.providers.answer(&request);
         self.requests.insert(request);
-        let answer = answer.map_err(|unavailable| {
-            let message = format!(
-                "{}; `muster expand` asks it with --collect",
-                unavailable.message.trim_end_matches('.')
-            );
-            Fault::new(Reason::SourceUnavailable, message)
-        })?;
+        let answer = answer
+            .map_err(|unavailable| Fault::new(Reason::SourceUnavailable, unavailable.message))?;
         if let Some(why) = &answer.partial {
             let fault = Fault::new(
                 Reason::SourceUnavailable,

@@ -185,7 +185,7 @@ fn what_was_not_answered_is_held() {
         GO,
         entry.clone(),
         expect![[r#"
-        FAULT SourceUnavailable: scmProvider: no service was asked; `muster expand` asks it with --collect
+        FAULT SourceUnavailable: scmProvider: no service was asked
     "#]],
     );
     let mut fake = repositories();

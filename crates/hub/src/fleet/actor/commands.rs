@@ -62,6 +62,7 @@ impl Fleet {
             Command::Refresh { reply } => {
                 let now = self.now();
                 self.repositories.refresh(now);
+                self.questions.refresh(now);
                 self.waiting.push(Waiting { reply, until: now + REFRESH_PATIENCE });
             }
             Command::Removed { cluster, name, version, counts, reply } => {

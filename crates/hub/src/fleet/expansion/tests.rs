@@ -48,6 +48,7 @@ fn moment(documents: &Arc<Documents>, joined: &[(&str, &str)]) -> Moment {
         repository: None,
         reading: None,
         joined: joined.iter().map(cluster).collect(),
+        answers: Answers::default(),
         trees: Repositories::new(Duration::from_secs(60), 0).trees(),
         resolutions: BTreeMap::new(),
         unavailable: Vec::new(),
