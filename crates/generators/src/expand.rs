@@ -119,7 +119,7 @@ impl All {
             claims.push((written.application.name(), Origin::Written(index)));
         }
         // Stable, and fast because names mostly come in order.
-        claims.sort_by(|(a, _), (b, _)| a.cmp(b));
+        claims.sort_by_key(|(name, _)| *name);
         let same = claims.chunk_by(|(a, _), (b, _)| a == b).filter(|same| same.len() > 1);
         let origins = |same: &[(&ApplicationName, Origin)]| {
             (same[0].0.clone(), same.iter().map(|(_, origin)| *origin).collect())

@@ -354,7 +354,9 @@ impl<'a> Evaluator<'a> {
             let own = base.parameters.map(|own| below(&generator.alias, own));
             let joined = own.and_then(|own| joined(outer, outer_id, &base.id, &own));
             let outcome = match values {
-                Some(values) => joined.and_then(|scope| with_values(scope, values, &generator.alias)),
+                Some(values) => {
+                    joined.and_then(|scope| with_values(scope, values, &generator.alias))
+                }
                 None => joined,
             };
             Item { id: join_ids(outer_id, &base.id), outcome }

@@ -73,7 +73,7 @@ fn unique(
 /// The values of the keys as JSON, as Go compares them: an absent one is null.
 fn key_of(keys: &BTreeSet<&str>, parameters: &Params) -> String {
     let entries = keys.iter().map(|key| {
-        let value = parameters.get(*key).map_or(Value::Null, as_floats);
+        let value = parameters.get(key).map_or(Value::Null, as_floats);
         ((*key).to_owned(), value)
     });
     Value::Object(entries.collect()).to_string()
