@@ -53,8 +53,9 @@ impl ApplicationsSync {
     }
 }
 
-/// Labels and annotations of an application in force that the set leaves as they are when its
-/// template does not give them.
+/// Labels and annotations of generated applications that Argo CD keeps when others set them. Taken
+/// so that a set can be written as there; here nothing but the set writes a generated application,
+/// so there is nothing to keep.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PreservedFields {
@@ -71,8 +72,8 @@ impl PreservedFields {
     }
 }
 
-/// Fields that a set gives a new application and then leaves to others: an update keeps what the
-/// application in force has there.
+/// Fields of generated applications that Argo CD leaves to others. Taken for the same reason as
+/// [`PreservedFields`], and without effect for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IgnoreApplicationDifference {
