@@ -3,6 +3,7 @@
 //! A figure is measured from outside, by clients and by `/proc`; nothing in Muster knows that it is being measured.
 
 mod apply;
+mod expand;
 mod fleet;
 mod heal;
 mod idle;
@@ -44,10 +45,18 @@ enum Bench {
     SpokeMemory,
     /// How fast the fleet simulator is
     SimEvents,
+    /// Application sets expanded on one core, in each dialect
+    Expand,
 }
 
-const ALL: [Bench; 5] =
-    [Bench::SpokeApply, Bench::SpokeIdle, Bench::HubFleet, Bench::SpokeMemory, Bench::SimEvents];
+const ALL: [Bench; 6] = [
+    Bench::SpokeApply,
+    Bench::SpokeIdle,
+    Bench::HubFleet,
+    Bench::SpokeMemory,
+    Bench::SimEvents,
+    Bench::Expand,
+];
 
 /// One measured number.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -74,6 +83,7 @@ impl Bench {
             Self::HubFleet => "hub-fleet",
             Self::SpokeMemory => "spoke-memory",
             Self::SimEvents => "sim-events",
+            Self::Expand => expand::NAME,
         }
     }
 
@@ -81,6 +91,7 @@ impl Bench {
         match self {
             Self::SpokeApply => apply::run(folder, binaries).await,
             Self::SpokeIdle => idle::run(folder, binaries).await,
+            Self::Expand => expand::run().await,
             Self::HubFleet | Self::SpokeMemory | Self::SimEvents => {
                 simulated::run(self.name(), folder, binaries).await
             }
@@ -89,9 +100,14 @@ impl Bench {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let binaries = stage::build(Profile::Release)?;
+    let benches = selected(&arguments.names);
+    // Expansion is a library, and needs no program.
+    let binaries = match benches.iter().any(|bench| *bench != Bench::Expand) {
+        true => stage::build(Profile::Release)?,
+        false => Binaries::default(),
+    };
     let mut figures = Vec::new();
-    for bench in selected(&arguments.names) {
+    for bench in benches {
         TALK.line(&format!("{}:", bench.name()));
         let ending = stage::run(bench.name(), async |folder| {
             figures.extend(bench.run(folder, &binaries).await?);
@@ -123,7 +139,7 @@ fn selected(names: &[Bench]) -> Vec<Bench> {
 
 fn table(figures: &[Figure]) -> Vec<String> {
     let row = |bench: &str, metric: &str, value: &str, unit: &str| {
-        format!("{bench:<13}{metric:<24}{value:>10}  {unit}").trim_end().to_owned()
+        format!("{bench:<13}{metric:<34}{value:>10}  {unit}").trim_end().to_owned()
     };
     let mut lines = vec![row("bench", "metric", "value", "unit")];
     for Figure { bench, metric, value, unit } in figures {

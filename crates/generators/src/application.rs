@@ -184,3 +184,75 @@ fn field_message(path: &str, message: &str) -> String {
     let at = if path == "." { String::new() } else { format!("{path}: ") };
     format!("{at}{message}{hint}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What both ways give: the application, or none.
+    fn check(template: &Value, parameters: &Value) -> bool {
+        let template = ApplicationTemplate::compile(template).unwrap();
+        let scope = Scope::new(parameters.as_object().unwrap().clone());
+        let budget = RefCell::new(Budget::default());
+        let filled = Filled { node: &template.root, scope: &scope, budget: &budget };
+        let fast = Application::deserialize(filled).ok();
+        let slow = template.render_tree(&scope).ok();
+        assert_eq!(fast, slow);
+        fast.is_some()
+    }
+
+    #[test]
+    fn both_ways_give_one_application() {
+        let template = json!({
+            "metadata": {"name": "{{n}}", "labels": {"a": "{{n}}", "b": ""}, "annotations": "{{{json map}}}"},
+            "spec": {
+                "source": {
+                    "repoURL": "r",
+                    "path": "a/{{n}}",
+                    "directory": "{{{json none}}}",
+                    "helm": {"valuesObject": {"k": ["{{n}}", 1, "{{{json list}}}"]}, "skipCrds": "{{{json yes}}}"},
+                },
+                "destination": {"cluster": "{{n}}"},
+                "syncPolicy": {"syncOptions": ["{{option}}"], "automated": {"prune": "{{{json yes}}}"}},
+                "ignoreDifferences": "{{{json list}}}",
+            },
+        });
+        let mut parameters = json!({
+            "n": "x", "map": {"k": "v"}, "none": null, "list": [], "yes": true,
+            "option": "Prune=false",
+        });
+        assert!(check(&template, &parameters));
+        for (key, bad) in [
+            ("n", json!("A B")),
+            ("map", json!({"k": 1})),
+            ("none", json!([true])),
+            ("list", json!([{"kind": "K", "other": 1}])),
+            ("yes", json!("yes")),
+            ("option", json!("Prune=maybe")),
+        ] {
+            let good = std::mem::replace(&mut parameters[key], bad);
+            check(&template, &parameters);
+            parameters[key] = good;
+            parameters.as_object_mut().unwrap().remove(key).unwrap();
+            assert!(!check(&template, &parameters), "{key} is not there");
+            parameters = json!({
+                "n": "x", "map": {"k": "v"}, "none": null, "list": [], "yes": true,
+                "option": "Prune=false",
+            });
+        }
+    }
+
+    #[test]
+    fn a_struct_that_is_written_as_a_list_is_read_alike() {
+        for destination in
+            [json!(["{{n}}", "b"]), json!(["{{n}}", "b", "c"]), json!({"{{n}}": "b"})]
+        {
+            let template = json!({
+                "metadata": {"name": "a"},
+                "spec": {"source": {"repoURL": "r", "path": "."}, "destination": destination},
+            });
+            check(&template, &json!({"n": "x"}));
+        }
+    }
+}

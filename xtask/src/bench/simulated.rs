@@ -48,10 +48,11 @@ pub(crate) async fn run(
     figures(bench, &String::from_utf8(output.stdout)?)
 }
 
-fn figures(bench: &'static str, text: &str) -> Result<Vec<Figure>> {
+/// The figures in what a program has printed.
+pub(super) fn figures(bench: &'static str, text: &str) -> Result<Vec<Figure>> {
     let figure = |line: &str| {
         let Line { metric, value, unit } =
-            serde_json::from_str(line).with_context(|| format!("fleet-sim said: {line}"))?;
+            serde_json::from_str(line).with_context(|| format!("{bench} said: {line}"))?;
         Ok(Figure::new(bench, &metric, value, &unit))
     };
     text.lines().map(figure).collect()

@@ -3,6 +3,7 @@
 //! `cargo xtask bench expand` runs it; by itself it is `cargo bench -p generators --bench expand [CASE]…`. Each case runs in a
 //! process of its own, so that its peak of memory is its own, and prints one JSON document for each figure.
 
+mod change;
 mod measure;
 mod sets;
 mod world;
@@ -25,10 +26,12 @@ struct Case {
     dialect: Dialect,
 }
 
-const CASES: [Case; 6] = [
+const CASES: [Case; 8] = [
     Case { shape: Shape::Clusters, dialect: Dialect::Native },
+    Case { shape: Shape::Clusters, dialect: Dialect::NativeHelpers },
     Case { shape: Shape::Clusters, dialect: Dialect::FastTemplate },
     Case { shape: Shape::Clusters, dialect: Dialect::GoTemplate },
+    Case { shape: Shape::Clusters, dialect: Dialect::GoFunctions },
     Case { shape: Shape::Matrix, dialect: Dialect::Native },
     Case { shape: Shape::Matrix, dialect: Dialect::FastTemplate },
     Case { shape: Shape::Matrix, dialect: Dialect::GoTemplate },
@@ -110,6 +113,10 @@ fn main() -> ExitCode {
 }
 
 fn alone(name: &str) -> Result<(), String> {
+    if name == change::NAME {
+        say(&mut std::io::stdout(), &change::run()?.to_json());
+        return Ok(());
+    }
     let case = CASES.into_iter().find(|case| case.name() == name);
     let case = case.ok_or_else(|| format!("no case is called {name}"))?;
     for figure in case.run()? {
@@ -120,7 +127,8 @@ fn alone(name: &str) -> Result<(), String> {
 
 fn all(names: &[String]) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let known: Vec<String> = CASES.into_iter().map(Case::name).collect();
+    let known = CASES.into_iter().map(Case::name).chain([change::NAME.to_owned()]);
+    let known: Vec<String> = known.collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
         return Err(format!("no case is called {unknown}; there are: {}", known.join(", ")));
     }

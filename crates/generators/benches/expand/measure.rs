@@ -1,5 +1,6 @@
 //! What is read from outside of the code that is measured: a clock, and the kernel's account of this process.
 
+use std::fs;
 use std::time::Instant;
 
 /// One measured number.
@@ -16,18 +17,33 @@ impl Figure {
     }
 }
 
+/// Counts the seconds of the processor, where the kernel tells them: what else the machine does is
+/// not in them. Elsewhere those of the clock on the wall.
 #[derive(Clone, Copy)]
-pub(crate) struct Stopwatch(Instant);
+pub(crate) struct Stopwatch {
+    started: Instant,
+    used: Option<f64>,
+}
 
 impl Stopwatch {
     #[expect(clippy::disallowed_methods, reason = "a bench measures; nothing is decided by it")]
     pub(crate) fn start() -> Self {
-        Self(Instant::now())
+        Self { started: Instant::now(), used: processor_seconds() }
     }
 
     pub(crate) fn seconds(self) -> f64 {
-        self.0.elapsed().as_secs_f64()
+        match (self.used, processor_seconds()) {
+            (Some(before), Some(now)) => now - before,
+            _ => self.started.elapsed().as_secs_f64(),
+        }
     }
+}
+
+/// What this thread has had of a processor.
+fn processor_seconds() -> Option<f64> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds: f64 = text.split_whitespace().next()?.parse().ok()?;
+    (nanoseconds > 0.0).then_some(nanoseconds / 1e9)
 }
 
 /// What the process has of memory, as Linux counts it; zero elsewhere.
@@ -38,7 +54,7 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn now() -> Self {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let bytes = |field: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(field));
             let kilobytes = line.and_then(|line| line.split_whitespace().next());

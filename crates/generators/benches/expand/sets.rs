@@ -47,25 +47,41 @@ impl Shape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Native,
+    /// With a helper in six of the texts.
+    NativeHelpers,
     FastTemplate,
     GoTemplate,
+    /// With a function in six of the texts.
+    GoFunctions,
 }
 
 impl Dialect {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Native => "native",
+            Self::NativeHelpers => "native_helpers",
             Self::FastTemplate => "fasttemplate",
             Self::GoTemplate => "gotemplate",
+            Self::GoFunctions => "gotemplate_functions",
         }
+    }
+
+    fn is_native(self) -> bool {
+        matches!(self, Self::Native | Self::NativeHelpers)
     }
 
     /// The name of a parameter between the braces of this dialect.
     fn tag(self, name: &str) -> String {
         match (self, name) {
-            (Self::GoTemplate, "path") => "{{.path.path}}".to_owned(),
-            (Self::GoTemplate, name) => format!("{{{{.{name}}}}}"),
-            (Self::Native | Self::FastTemplate, name) => format!("{{{{{name}}}}}"),
+            (Self::GoTemplate | Self::GoFunctions, "path") => "{{.path.path}}".to_owned(),
+            (Self::GoFunctions, "name" | "metadata.labels.env") => {
+                format!("{{{{ .{name} | lower }}}}")
+            }
+            (Self::GoTemplate | Self::GoFunctions, name) => format!("{{{{.{name}}}}}"),
+            (Self::NativeHelpers, "name" | "metadata.labels.env") => {
+                format!("{{{{lower {name}}}}}")
+            }
+            (_, name) => format!("{{{{{name}}}}}"),
         }
     }
 }
@@ -82,13 +98,13 @@ impl Sets {
             "generators": [generator(shape)],
             "template": template(shape, dialect),
         });
-        if dialect == Dialect::Native {
+        if dialect.is_native() {
             let value = json!({"metadata": {"name": "apps"}, "spec": spec});
             let set = serde_json::from_value(value).expect("a set as documents write it");
             return Self::Native(Box::new(set));
         }
         let mut spec = spec;
-        if dialect == Dialect::GoTemplate {
+        if dialect != Dialect::FastTemplate {
             spec["goTemplate"] = json!(true);
             spec["goTemplateOptions"] = json!(["missingkey=error"]);
         }
@@ -129,9 +145,9 @@ fn template(shape: Shape, dialect: Dialect) -> Value {
         Shape::Matrix => (tag("path.basename"), tag("path")),
     };
     let (name, env) = (tag("name"), tag("metadata.labels.env"));
-    let destination = match dialect {
-        Dialect::Native => json!({"cluster": name, "namespace": format!("{app}-{env}")}),
-        _ => json!({"server": tag("server"), "namespace": format!("{app}-{env}")}),
+    let destination = match dialect.is_native() {
+        true => json!({"cluster": name, "namespace": format!("{app}-{env}")}),
+        false => json!({"server": tag("server"), "namespace": format!("{app}-{env}")}),
     };
     json!({
         "metadata": {

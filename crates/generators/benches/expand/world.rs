@@ -9,13 +9,16 @@ use serde_json::json;
 
 pub(crate) const FLEET: &str = "https://git.example/fleet.git";
 
+/// Of clusters, each with a label of its own.
+pub(crate) const GROUPS: usize = 1_000;
+
 const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
 const REGIONS: [&str; 5] = ["eu-west", "eu-north", "us-east", "us-west", "ap-south"];
 const TEAMS: [&str; 7] = ["payments", "search", "identity", "media", "billing", "risk", "core"];
 
 /// The world of one case.
 pub(crate) struct Known {
-    clusters: Vec<Cluster>,
+    pub(crate) clusters: Vec<Cluster>,
     tree: Arc<Directories>,
 }
 
@@ -50,6 +53,7 @@ fn cluster(number: usize) -> Cluster {
                 "region": REGIONS[number % REGIONS.len()],
                 "team": TEAMS[number % TEAMS.len()],
                 "tier": (number % 4).to_string(),
+                "group": format!("group-{}", number % GROUPS),
             },
         },
         "spec": {"server": format!("https://{name}.clusters.example:6443")},
