@@ -139,7 +139,7 @@ fn selected(names: &[Bench]) -> Vec<Bench> {
 
 fn table(figures: &[Figure]) -> Vec<String> {
     let row = |bench: &str, metric: &str, value: &str, unit: &str| {
-        format!("{bench:<13}{metric:<34}{value:>10}  {unit}").trim_end().to_owned()
+        format!("{bench:<13}{metric:<40}{value:>10}  {unit}").trim_end().to_owned()
     };
     let mut lines = vec![row("bench", "metric", "value", "unit")];
     for Figure { bench, metric, value, unit } in figures {

@@ -41,6 +41,9 @@ impl Stopwatch {
 
 /// What this thread has had of a processor.
 fn processor_seconds() -> Option<f64> {
+    // The kernel brings its account up to date when it looks for who runs next, and otherwise only
+    // some hundred times in a second.
+    std::thread::yield_now();
     let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanoseconds: f64 = text.split_whitespace().next()?.parse().ok()?;
     (nanoseconds > 0.0).then_some(nanoseconds / 1e9)
