@@ -76,6 +76,11 @@ impl Incremental {
         self.seen.requests()
     }
 
+    /// The URLs of the repositories whose branches or tags some set looks at.
+    pub fn listed(&self) -> impl Iterator<Item = &str> {
+        self.seen.listed()
+    }
+
     /// Brings the expansion up to date. Afterwards it is what [`crate::expand`] gives for the same
     /// sources and world; an application that did not change is the same `Arc`.
     ///

@@ -33,6 +33,14 @@ pub enum SourceError {
     /// The repository was read, and this is not in it.
     #[error("{url} has no {revision:?}: {hint}")]
     NotFound { url: RepoUrl, revision: String, hint: &'static str },
+    /// Every repository that anything was pushed to has a name.
+    #[error(
+        "{url} lists no branch and no tag; if that is so, push a commit, and else ask whoever runs \
+         the server"
+    )]
+    NoRefs { url: RepoUrl },
+    #[error("{url} has {count} branches and tags, more than {limit}, the limit for one repository")]
+    TooManyRefs { url: RepoUrl, count: usize, limit: usize },
     #[error(
         "{url} names no repository that can be seen: {detail}; check the URL and the credentials"
     )]
@@ -81,12 +89,14 @@ impl SourceError {
             | Self::UnknownHost { .. }
             | Self::Redirected { .. }
             | Self::TooLarge { .. }
+            | Self::TooManyRefs { .. }
             | Self::NotACommit { .. }
             | Self::Program { .. }
             | Self::Local { .. } => Class::User,
             Self::Unavailable { .. }
             | Self::NotGit { .. }
             | Self::Transfer { .. }
+            | Self::NoRefs { .. }
             | Self::Interrupted { .. }
             | Self::Mirror { .. } => Class::Retry,
         }

@@ -2,7 +2,6 @@
 //!
 //! Never for what another party controls: a folder can change while it is read.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -54,42 +53,6 @@ pub fn open_local(folder: &Path, revision: Option<&str>) -> Result<Arc<dyn FileT
         .map_err(|error| local(folder, format!("has no {revision:?}: {}", chain(&error))))?
         .id;
     Ok(Arc::new(GitTree::new(repository.clone(), root, Arc::new(AtomicBool::new(false)))))
-}
-
-/// The branches and tags of a repository on this machine, each with its commit. A branch that was
-/// only fetched from `origin`, as in a pipeline's clone, counts as well: `origin` is what a hub reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LocalRefs {
-    pub branches: BTreeMap<String, String>,
-    pub tags: BTreeMap<String, String>,
-}
-
-/// Lists the branches and tags of a Git work tree or a bare repository.
-pub fn local_refs(folder: &Path) -> Result<LocalRefs, SourceError> {
-    let broken = |error: gix::Error| local(folder, chain(&error));
-    let repository = gix::open_opts(folder, gix::open::Options::isolated()).map_err(|_none| {
-        local(folder, "is not the top of a Git repository, so it has no branches".to_owned())
-    })?;
-    let references = repository.references().map_err(broken)?;
-    let mut refs = LocalRefs::default();
-    for reference in references.all().map_err(broken)? {
-        let mut reference = reference.map_err(broken)?;
-        let name = reference.name().as_bstr().to_string();
-        let (names, name) = match name.strip_prefix("refs/").and_then(|name| name.split_once('/')) {
-            Some(("heads", name)) => (&mut refs.branches, name),
-            Some(("tags", name)) => (&mut refs.tags, name),
-            Some(("remotes", name)) => match name.strip_prefix("origin/") {
-                Some(name) if name != "HEAD" => (&mut refs.branches, name),
-                _ => continue,
-            },
-            _ => continue,
-        };
-        // A tag may stand for a file, which is no revision.
-        let Ok(commit) = reference.peel_to_commit() else { continue };
-        // `refs/heads` comes before `refs/remotes`.
-        names.entry(name.to_owned()).or_insert_with(|| commit.id.to_string());
-    }
-    Ok(refs)
 }
 
 fn local(folder: &Path, detail: String) -> SourceError {

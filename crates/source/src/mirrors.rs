@@ -18,6 +18,7 @@ use model::status::Timestamp;
 use crate::credentials::Credentials;
 use crate::error::{SourceError, chain, is_local};
 use crate::mirror::{self, Damage, Found, Mirror};
+use crate::refs::{self, Refs};
 use crate::remote::{self, Fetched, Wanted};
 use crate::revision::{RemoteRef, Revision};
 use crate::transport::{self, Connection, Failure, Wire, WireLimits};
@@ -67,6 +68,15 @@ pub struct CommitInfo {
     pub author: String,
     pub committed_at: Timestamp,
     pub subject: String,
+}
+
+/// What a server says of a repository at one moment.
+#[derive(Debug)]
+pub struct Survey {
+    /// What each revision names, in the order in which they were asked for.
+    pub commits: Vec<Result<CommitId, SourceError>>,
+    /// When it was wanted.
+    pub refs: Option<Result<Refs, SourceError>>,
 }
 
 /// The mirrors below a folder; clones share them.
@@ -126,16 +136,30 @@ impl Mirrors {
         url: &RepoUrl,
         revisions: &[&str],
     ) -> Result<Vec<Result<CommitId, SourceError>>, SourceError> {
+        self.survey(url, revisions, false).map(|survey| survey.commits)
+    }
+
+    /// As [`Mirrors::resolve_all`], with all branches and tags when they are wanted, in the same
+    /// question.
+    pub fn survey(
+        &self,
+        url: &RepoUrl,
+        revisions: &[&str],
+        with_refs: bool,
+    ) -> Result<Survey, SourceError> {
         self.0.allow(url)?;
         let parsed: Vec<_> = revisions.iter().map(|text| Revision::parse(text)).collect();
-        let prefixes: Vec<_> = parsed.iter().flatten().flat_map(Revision::prefixes).collect();
-        let refs =
+        let mut prefixes: Vec<_> = parsed.iter().flatten().flat_map(Revision::prefixes).collect();
+        if with_refs {
+            prefixes.extend(refs::PREFIXES.map(str::to_owned));
+        }
+        let listed =
             if prefixes.is_empty() { Vec::new() } else { self.0.references(url, prefixes)? };
-        Ok(revisions
-            .iter()
-            .zip(parsed)
-            .map(|(text, revision)| select(url, text, revision, &refs))
-            .collect())
+        let commits = revisions.iter().zip(parsed);
+        let commits =
+            commits.map(|(text, revision)| select(url, text, revision, &listed)).collect();
+        let refs = with_refs.then(|| Refs::of_server(url, &listed));
+        Ok(Survey { commits, refs })
     }
 
     /// The files of a commit. Asks the server only when the commit is not here.

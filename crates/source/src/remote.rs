@@ -16,6 +16,7 @@ use gix::protocol::transport::Service;
 use gix::protocol::transport::client::blocking_io::Transport;
 use gix::protocol::{Handshake, LsRefsCommand};
 
+use crate::refs::PREFIXES;
 use crate::revision::RemoteRef;
 
 /// Enough for the server to find a common base; each costs 50 bytes.
@@ -116,13 +117,13 @@ pub(crate) fn fetch(
             (vec![commit], haves, Shallow::DepthAtRemote(NonZeroU32::MIN))
         }
         Wanted::Everything => {
-            let prefixes = ["refs/heads/", "refs/tags/"].map(str::to_owned).into();
+            let prefixes = PREFIXES.map(str::to_owned).into();
             let refs = list(transport, &mut handshake, prefixes)?;
             let mut wants: Vec<_> = refs
                 .iter()
                 .map(Ref::unpack)
                 .filter(|(name, ..)| {
-                    name.starts_with(b"refs/heads/") || name.starts_with(b"refs/tags/")
+                    PREFIXES.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
                 })
                 .filter_map(|(_, target, _)| target.map(ToOwned::to_owned))
                 .collect();

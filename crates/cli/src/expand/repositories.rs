@@ -84,7 +84,7 @@ impl Repositories for Folders {
 
     fn refs(&self, repo_url: &str) -> Result<Arc<Refs>, Unavailable> {
         let Folder { folder, .. } = self.find(repo_url, "").ok_or_else(|| none(repo_url))?;
-        let source::LocalRefs { branches, tags } =
+        let source::Refs { branches, tags } =
             source::local_refs(folder).map_err(|error| unreadable(&error))?;
         Ok(Arc::new(Refs { branches, tags }))
     }

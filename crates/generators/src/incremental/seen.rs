@@ -83,6 +83,10 @@ impl Seen {
         self.requests.keys()
     }
 
+    pub(super) fn listed(&self) -> impl Iterator<Item = &str> {
+        self.refs.keys().map(String::as_str)
+    }
+
     /// Looks at the world anew.
     pub(super) fn update(&mut self, world: &World<'_>, fleet: &Fleet<'_>) -> Changes {
         let mut changes = Changes::default();

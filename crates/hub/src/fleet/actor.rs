@@ -32,7 +32,7 @@ use super::documents::{Documents, GitOrigin, Reading};
 use super::expansion::{Moment, Outcome, work_out};
 use super::handle::{COMMANDS, Command, FleetError, FleetHandle, RefreshOutcome, Reply};
 use super::plan::{Approval, HUB};
-use super::repositories::{Looked, Repositories};
+use super::repositories::{Looked, Needed, Repositories};
 use super::services::{Questions, Services, Told};
 use super::snapshot::{FleetSnapshot, Shared};
 use super::state::{FleetState, Owner};
@@ -186,7 +186,8 @@ impl Fleet {
         }
         let repository = repository.map(references);
         if let Some((_, reference)) = &repository {
-            repositories.need(&BTreeMap::from([(reference.clone(), true)]), now);
+            let revisions = BTreeMap::from([(reference.clone(), true)]);
+            repositories.need(&Needed { revisions, ..Needed::default() }, now);
         }
         Self {
             parts,

@@ -16,12 +16,13 @@ use model::name::{ApplicationName, ClusterName};
 use model::problem::{Problem, Reason};
 use model::provider::Request;
 use model::status::Timestamp;
+use source::RepoUrl;
 
 use super::documents::{Documents, GitOrigin, Kind, Reading, read_tree};
 use super::plan::{
     Approval, FLEET_REPOSITORY, OwnerInput, Plan, PlanInput, Resolution, Verdict, plan,
 };
-use super::repositories::Trees;
+use super::repositories::{Needed, Trees};
 use super::services::Answers;
 use super::snapshot::{self, FleetSnapshot};
 use super::state::{self, Evidence, FleetState, Owner, Subject};
@@ -53,9 +54,8 @@ pub(super) struct Outcome {
     pub(super) documents: Arc<Documents>,
     pub(super) reading: Option<Arc<(CommitId, Reading)>>,
     pub(super) plan: Plan,
-    /// The revisions that were looked up or are the source of an application, and whether their
-    /// files are needed.
-    pub(super) needed: BTreeMap<RepoReference, bool>,
+    /// What was looked up, or is the source of an application.
+    pub(super) needed: Needed,
     /// The questions to services.
     pub(super) requests: Vec<Request>,
     pub(super) snapshot: FleetSnapshot,
@@ -188,13 +188,13 @@ fn needed(
     owners: &BTreeMap<Owner, OwnerInput>,
     kept: &Incremental,
     repository: Option<RepoReference>,
-) -> BTreeMap<RepoReference, bool> {
+) -> Needed {
     let elements = owners.values().flat_map(|given| &given.elements);
     let applications = elements.filter_map(|element| match &element.verdict {
         Verdict::Ok(application) => Some(application),
         Verdict::Held { .. } => None,
     });
-    let mut needed: BTreeMap<_, _> = applications
+    let mut revisions: BTreeMap<_, _> = applications
         .map(|application| {
             let source = &application.spec.source;
             let repo_url = source.repo_url.clone();
@@ -206,11 +206,14 @@ fn needed(
         .applications
         .values()
         .filter(|entry| owners.get(&entry.owner).is_some_and(|given| !given.policy.updates()));
-    needed.extend(unchanging.map(|entry| {
+    revisions.extend(unchanging.map(|entry| {
         let source = &entry.desired.application().source;
         let (repo_url, revision) = (source.repo_url.clone(), source.target_revision.clone());
         (RepoReference { repo_url, revision }, false)
     }));
-    needed.extend(kept.references().cloned().chain(repository).map(|reference| (reference, true)));
-    needed
+    let read = kept.references().cloned().chain(repository);
+    revisions.extend(read.map(|reference| (reference, true)));
+    // A URL that is none is a problem of its generator.
+    let names = kept.listed().filter_map(|url| RepoUrl::parse(url).ok()).collect();
+    Needed { revisions, names }
 }

@@ -1,25 +1,30 @@
 //! Which revisions of which repositories are needed, what they named last, and when to look again.
 //!
-//! Data with decisions; no I/O except in [`Job::run`], which the owner calls on a blocking thread.
+//! Data with decisions; what looks is in `repositories/look.rs`.
 //! A look that fails changes nothing but the error that is shown: the last good commit and tree
 //! stay in force (law L2), also over a restart, since good commits are kept in the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use generators::{RepoReference, Unavailable};
+use generators::{Refs, RepoReference, Unavailable};
 use model::id::CommitId;
 use model::problem::{Problem, Reason};
 use model::tree::FileTree;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use runtime::backoff::Backoff;
-use runtime::error::chain;
-use source::{Mirrors, RepoUrl};
+use source::RepoUrl;
 
 use super::plan::Resolution;
+use look::Found;
+use look::Wanted;
+pub(super) use look::{Job, Looked};
+use names::Names;
 
+mod look;
+mod names;
 #[cfg(test)]
 mod tests;
 
@@ -58,42 +63,22 @@ struct Schedule {
     again: bool,
 }
 
+/// What is needed of repositories.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Needed {
+    /// Revisions, and whether their files are needed or only their commits.
+    pub(super) revisions: BTreeMap<RepoReference, bool>,
+    /// Repositories whose branches and tags are needed.
+    pub(super) names: BTreeSet<RepoUrl>,
+}
+
 /// The table of all revisions; the fleet's owner task has it.
 pub(super) struct Repositories {
     pairs: BTreeMap<RepoReference, Pair>,
+    names: Names,
     schedules: BTreeMap<RepoUrl, Schedule>,
     interval: Duration,
     rng: SmallRng,
-}
-
-/// One repository to look at.
-#[derive(Debug, Clone)]
-pub(super) struct Job {
-    pub(super) url: RepoUrl,
-    wanted: Vec<Wanted>,
-}
-
-#[derive(Debug, Clone)]
-struct Wanted {
-    reference: RepoReference,
-    tree: bool,
-    /// The last good commit, and the commit of the tree at hand.
-    known: Option<CommitId>,
-    at_hand: Option<CommitId>,
-}
-
-/// What a look at one repository brought.
-pub(super) struct Looked {
-    url: RepoUrl,
-    found: Vec<Found>,
-}
-
-struct Found {
-    reference: RepoReference,
-    /// The commit that the revision names now, with its tree when that was wanted.
-    commit: Option<CommitId>,
-    tree: Option<(CommitId, Tree)>,
-    error: Option<String>,
 }
 
 /// What a look changed.
@@ -112,7 +97,8 @@ impl Repositories {
     #[must_use]
     pub(super) fn new(interval: Duration, seed: u64) -> Self {
         let rng = SmallRng::seed_from_u64(seed);
-        Self { pairs: BTreeMap::new(), schedules: BTreeMap::new(), interval, rng }
+        let (pairs, names, schedules) = (BTreeMap::new(), Names::default(), BTreeMap::new());
+        Self { pairs, names, schedules, interval, rng }
     }
 
     /// A commit that was good before the restart.
@@ -121,20 +107,19 @@ impl Repositories {
         self.pairs.insert(reference, pair);
     }
 
-    /// Says which revisions are needed, and of which the files. New ones are due at once. Returns
-    /// those that were forgotten.
-    pub(super) fn need(
-        &mut self,
-        needed: &BTreeMap<RepoReference, bool>,
-        now: Duration,
-    ) -> Vec<RepoReference> {
-        for (reference, wants_tree) in needed {
+    /// Says what is needed. New ones are due at once. Returns the revisions that were forgotten.
+    pub(super) fn need(&mut self, needed: &Needed, now: Duration) -> Vec<RepoReference> {
+        for url in self.names.need(&needed.names, now) {
+            self.schedule(url, now);
+        }
+        for (reference, wants_tree) in &needed.revisions {
             let pair = self.pairs.entry(reference.clone()).or_default();
-            pair.idle_since = None;
+            // Nobody looks any more at what was not needed for a while.
+            let was_idle = pair.idle_since.take().is_some();
             pair.wants_tree = *wants_tree;
             let missing =
                 !pair.looked || (*wants_tree && pair.tree.is_none() && pair.error.is_none());
-            if !missing {
+            if !missing && !was_idle {
                 continue;
             }
             match RepoUrl::parse(&reference.repo_url) {
@@ -147,7 +132,7 @@ impl Repositories {
         }
         let mut forgotten = Vec::new();
         self.pairs.retain(|reference, pair| {
-            if needed.contains_key(reference) {
+            if needed.revisions.contains_key(reference) {
                 return true;
             }
             let since = *pair.idle_since.get_or_insert(now);
@@ -190,7 +175,9 @@ impl Repositories {
                 at_hand: pair.tree.as_ref().map(|(commit, _)| *commit),
             });
         }
-        self.schedules.retain(|url, schedule| schedule.running || wanted.contains_key(url));
+        let names: BTreeSet<_> = self.names.needed().cloned().collect();
+        let is_needed = |url: &RepoUrl| wanted.contains_key(url) || names.contains(url);
+        self.schedules.retain(|url, schedule| schedule.running || is_needed(url));
         let running = self.schedules.values().filter(|schedule| schedule.running).count();
         let mut due: Vec<_> = self
             .schedules
@@ -201,7 +188,8 @@ impl Repositories {
         let free = MAX_RUNNING.saturating_sub(running);
         let job = |(url, schedule): (&RepoUrl, &mut Schedule)| {
             schedule.running = true;
-            Job { url: url.clone(), wanted: wanted.remove(url).unwrap_or_default() }
+            let wanted = wanted.remove(url).unwrap_or_default();
+            Job { url: url.clone(), wanted, names: names.contains(url) }
         };
         due.into_iter().take(free).map(job).collect()
     }
@@ -224,10 +212,14 @@ impl Repositories {
     pub(super) fn settle(&mut self, looked: Looked, now: Duration) -> Change {
         let mut change = Change::default();
         let before = self.error_of(&looked.url);
-        let failed = looked.found.iter().any(|found| found.error.is_some());
-        let Looked { url, found } = looked;
+        let Looked { url, found, names } = looked;
+        let failed = found.iter().any(|found| found.error.is_some())
+            || names.as_ref().is_some_and(Result::is_err);
         for found in found {
             self.take(found, &mut change);
+        }
+        if let Some(listed) = names {
+            change.relevant |= self.names.take(&url, listed);
         }
         let after = self.error_of(&url);
         if before.is_some() != after.is_some() {
@@ -279,7 +271,8 @@ impl Repositories {
         let of_url = |reference: &RepoReference| {
             RepoUrl::parse(&reference.repo_url).is_ok_and(|parsed| parsed == *url)
         };
-        pairs.find(|(reference, _)| of_url(reference)).and_then(|(_, pair)| pair.error.clone())
+        let pair = pairs.find(|(reference, _)| of_url(reference));
+        pair.and_then(|(_, pair)| pair.error.clone()).or_else(|| self.names.error_of(url))
     }
 
     /// What every revision that was looked at names. One from before the restart that has not been
@@ -304,14 +297,15 @@ impl Repositories {
             let tree = pair.tree.clone().ok_or_else(why);
             (reference.clone(), tree)
         };
-        Trees { trees: self.pairs.iter().map(tree).collect() }
+        Trees { trees: self.pairs.iter().map(tree).collect(), listed: self.names.listed() }
     }
 
-    /// What cannot be read now, one problem for each revision that is needed.
+    /// What cannot be read now, one problem for each revision and each list that is needed.
     #[must_use]
     pub(super) fn problems(&self) -> Vec<Problem> {
         let needed = self.pairs.iter().filter(|(_, pair)| pair.idle_since.is_none());
-        needed.filter_map(|(reference, pair)| problem(reference, pair)).collect()
+        let revisions = needed.filter_map(|(reference, pair)| problem(reference, pair));
+        revisions.chain(self.names.problems()).collect()
     }
 }
 
@@ -325,65 +319,18 @@ fn problem(reference: &RepoReference, pair: &Pair) -> Option<Problem> {
         Some(commit) => format!("commit {} stays in force", commit.short()),
         None => "nothing of it is known".to_owned(),
     };
-    let message = format!("{error} ({revision}; {stays})");
+    Some(unavailable(format!("{error} ({revision}; {stays})")))
+}
+
+fn unavailable(message: String) -> Problem {
     let (set, element) = (String::new(), String::new());
-    Some(Problem { set, element, reason: Reason::SourceUnavailable, message })
+    Problem { set, element, reason: Reason::SourceUnavailable, message }
 }
 
-impl Job {
-    /// Looks at the repository. Blocks, for as long as the mirrors allow a connection to take.
-    #[must_use]
-    pub(super) fn run(self, mirrors: &Mirrors) -> Looked {
-        let Self { url, wanted } = self;
-        let revisions: Vec<_> = wanted.iter().map(|one| one.reference.revision.as_str()).collect();
-        let found = match mirrors.resolve_all(&url, &revisions) {
-            Ok(resolved) => {
-                let pairs = wanted.into_iter().zip(resolved);
-                pairs.map(|(one, commit)| one.look(mirrors, &url, commit)).collect()
-            }
-            Err(error) => {
-                wanted.into_iter().map(|one| one.look(mirrors, &url, Err(error.clone()))).collect()
-            }
-        };
-        Looked { url, found }
-    }
-}
-
-impl Wanted {
-    fn look(
-        self,
-        mirrors: &Mirrors,
-        url: &RepoUrl,
-        commit: Result<CommitId, source::SourceError>,
-    ) -> Found {
-        let tree = |commit: CommitId| {
-            let tree = mirrors.tree(url, commit)?;
-            Ok::<_, source::SourceError>((commit, Arc::new(tree) as Tree))
-        };
-        let (commit, tree, error) = match commit {
-            Ok(commit) if !self.tree || self.at_hand == Some(commit) => (Some(commit), None, None),
-            Ok(commit) => match tree(commit) {
-                Ok(tree) => (Some(commit), Some(tree), None),
-                Err(error) => (None, self.fallback(tree), Some(chain(&error))),
-            },
-            Err(error) => (None, self.fallback(tree), Some(chain(&error))),
-        };
-        Found { reference: self.reference, commit, tree, error }
-    }
-
-    /// The last good tree, which the mirror usually still has after a restart.
-    fn fallback<E>(
-        &self,
-        tree: impl FnOnce(CommitId) -> Result<(CommitId, Tree), E>,
-    ) -> Option<(CommitId, Tree)> {
-        let wanted = self.known.filter(|_| self.tree && self.at_hand.is_none());
-        wanted.and_then(|commit| tree(commit).ok())
-    }
-}
-
-/// The trees for one expansion.
+/// The trees, branches and tags for one expansion.
 pub(super) struct Trees {
     trees: BTreeMap<RepoReference, Result<(CommitId, Tree), String>>,
+    listed: BTreeMap<RepoUrl, Result<Arc<Refs>, String>>,
 }
 
 impl Trees {
@@ -402,5 +349,9 @@ impl generators::Repositories for Trees {
             Some(Err(message)) => Err(Unavailable { message: message.clone() }),
             None => Err(Unavailable { message: format!("{url} has not been read yet") }),
         }
+    }
+
+    fn refs(&self, url: &str) -> Result<Arc<Refs>, Unavailable> {
+        names::find(&self.listed, url)
     }
 }

@@ -1,6 +1,7 @@
 //! The owner task with a real store in memory and real Git repositories on disk.
 
 mod argo;
+mod branches;
 mod services;
 
 use std::collections::BTreeMap;

@@ -40,6 +40,35 @@ fn revisions_become_commits() {
 }
 
 #[test]
+fn branches_and_tags_are_listed_with_the_commits_they_lead_to() {
+    let repo = Repo::new();
+    let first = repo.commit(&[("a", "1")], "first");
+    repo.git(&["tag", "-a", "-m", "annotated", "v1.2.0"]);
+    repo.git(&["branch", "feature/x"]);
+    repo.git(&["update-ref", "refs/pull/7/head", "HEAD"]);
+    let second = repo.commit(&[("a", "2")], "second");
+    repo.git(&["tag", "light"]);
+    repo.push();
+    repo.git(&["push", "-q", "origin", "refs/pull/7/head"]);
+    let home = Home::new();
+    let survey = home.mirrors.survey(&repo.url(), &["main", "none"], true).unwrap();
+    assert_eq!(*survey.commits[0].as_ref().unwrap(), second);
+    assert!(survey.commits[1].is_err());
+    let refs = survey.refs.unwrap().unwrap();
+    let named = |pairs: [(&str, CommitId); 2]| {
+        pairs.map(|(name, commit)| (name.to_owned(), commit.to_string())).into()
+    };
+    assert_eq!(refs.branches, named([("feature/x", first), ("main", second)]));
+    assert_eq!(refs.tags, named([("light", second), ("v1.2.0", first)]));
+    assert_eq!(refs, source::local_refs(&repo.bare()).unwrap(), "as a folder has them");
+
+    // A list that is empty is not believed.
+    let empty = Repo::new();
+    let survey = home.mirrors.survey(&empty.url(), &[], true).unwrap();
+    assert!(matches!(survey.refs, Some(Err(SourceError::NoRefs { .. }))), "{survey:?}");
+}
+
+#[test]
 fn a_full_commit_needs_no_server() {
     let home = Home::new();
     let gone = source::RepoUrl::parse("file:///nowhere/repo").unwrap();

@@ -1,5 +1,7 @@
 //! When repositories are looked at, and what a failure changes.
 
+use generators::Repositories as _;
+
 use super::*;
 
 const INTERVAL: Duration = Duration::from_secs(180);
@@ -24,7 +26,8 @@ fn table(needed: &[RepoReference]) -> Repositories {
 }
 
 fn need(table: &mut Repositories, needed: &[RepoReference], now: Duration) -> Vec<RepoReference> {
-    table.need(&needed.iter().map(|one| (one.clone(), false)).collect(), now)
+    let revisions = needed.iter().map(|one| (one.clone(), false)).collect();
+    table.need(&Needed { revisions, ..Needed::default() }, now)
 }
 
 /// What a server that has `found` at every revision would answer.
@@ -35,7 +38,16 @@ fn answer(job: &Job, found: Result<CommitId, &str>) -> Looked {
         tree: None,
         error: found.err().map(str::to_owned),
     });
-    Looked { url: job.url.clone(), found: found.collect() }
+    Looked { url: job.url.clone(), found: found.collect(), names: None }
+}
+
+fn listed(job: &Job, names: Result<&[&str], &str>) -> Looked {
+    let refs = |names: &[&str]| {
+        let branches = names.iter().map(|name| ((*name).to_owned(), "c".repeat(40)));
+        Arc::new(Refs { branches: branches.collect(), tags: BTreeMap::new() })
+    };
+    let names = Some(names.map(refs).map_err(str::to_owned));
+    Looked { url: job.url.clone(), found: Vec::new(), names }
 }
 
 #[test]
@@ -126,6 +138,20 @@ fn what_nobody_needs_is_not_asked_for_and_forgotten_after_a_day() {
 }
 
 #[test]
+fn what_is_needed_again_is_looked_at_again() {
+    let (main, other) = (reference("a", "main"), reference("b", "main"));
+    let mut table = table(&[main.clone(), other.clone()]);
+    for job in table.due(seconds(0)) {
+        table.settle(answer(&job, Ok(commit(1))), seconds(0));
+    }
+    need(&mut table, std::slice::from_ref(&other), seconds(10));
+    let asked = |jobs: Vec<Job>| jobs.iter().map(|job| job.url.to_string()).collect::<Vec<_>>();
+    assert_eq!(asked(table.due(seconds(400))), ["https://git.example/b"]);
+    need(&mut table, &[main, other], seconds(500));
+    assert_eq!(asked(table.due(seconds(500))), ["https://git.example/a"]);
+}
+
+#[test]
 fn what_was_good_before_a_restart_is_good_until_it_was_looked_at() {
     let main = reference("a", "main");
     let mut table = Repositories::new(INTERVAL, 1);
@@ -143,4 +169,63 @@ fn a_url_that_is_none_is_a_problem_and_no_look() {
     assert!(table.due(seconds(0)).is_empty());
     assert_eq!(table.problems().len(), 1);
     assert_eq!(table.resolutions()[&bad].commit, None);
+}
+
+#[test]
+fn branches_are_listed_with_the_revisions_and_stay_when_a_list_fails() {
+    let url = "https://git.example/a";
+    let names = BTreeSet::from([RepoUrl::parse(url).unwrap()]);
+    let needed = Needed { names, revisions: BTreeMap::from([(reference("a", "main"), false)]) };
+    let mut table = Repositories::new(INTERVAL, 1);
+    table.need(&needed, seconds(0));
+    let known = |table: &Repositories, url: &str| match table.trees().refs(url) {
+        Ok(refs) => refs.branches.keys().cloned().collect::<Vec<_>>().join(" "),
+        Err(unavailable) => unavailable.message,
+    };
+    assert_eq!(known(&table, url), "they have not been listed yet");
+    let job = table.due(seconds(0)).remove(0);
+    assert!(table.due(seconds(0)).is_empty(), "one question for both");
+    assert_eq!((job.names, job.wanted.len()), (true, 1));
+
+    let down = table.settle(listed(&job, Err("down")), seconds(0));
+    assert_eq!((down.relevant, down.turns.len()), (true, 1));
+    assert_eq!(known(&table, url), "down");
+    assert_eq!(
+        table.problems()[0].message,
+        "down (its branches and tags; nothing of them is known)"
+    );
+    assert!(table.next_due().unwrap() < seconds(10), "it is tried again soon");
+
+    let up = table.settle(listed(&job, Ok(&["main", "next"])), seconds(10));
+    assert_eq!((up.relevant, up.turns.len()), (true, 1));
+    // Another spelling of the same repository.
+    assert_eq!(known(&table, "https://git.example/a.git"), "main next");
+    assert_eq!(table.settle(listed(&job, Ok(&["main", "next"])), seconds(11)), Change::default());
+
+    assert!(table.settle(listed(&job, Err("down")), seconds(12)).relevant);
+    assert_eq!(known(&table, url), "main next");
+    assert!(table.problems()[0].message.ends_with("those that were listed before stay in force)"));
+    assert!(table.settle(listed(&job, Ok(&["main"])), seconds(13)).relevant);
+    assert_eq!((known(&table, url).as_str(), table.problems()), ("main", Vec::new()));
+}
+
+#[test]
+fn a_list_that_nobody_needs_is_not_asked_for_and_found_again_within_a_day() {
+    let needed = Needed {
+        names: [RepoUrl::parse("https://git.example/a").unwrap()].into(),
+        ..Needed::default()
+    };
+    let mut table = Repositories::new(INTERVAL, 1);
+    table.need(&needed, seconds(0));
+    let job = table.due(seconds(0)).remove(0);
+    table.settle(listed(&job, Ok(&["main"])), seconds(0));
+    table.need(&Needed::default(), seconds(1));
+    assert!(table.due(seconds(1_000)).is_empty());
+    table.need(&needed, seconds(2_000));
+    assert!(table.trees().refs("https://git.example/a").is_ok());
+    let job = table.due(seconds(2_000)).remove(0);
+    table.settle(listed(&job, Ok(&["main"])), seconds(2_000));
+    table.need(&Needed::default(), seconds(3_000));
+    table.need(&Needed::default(), seconds(3_000 + 24 * 3_600));
+    assert!(table.trees().refs("https://git.example/a").is_err());
 }
