@@ -6,11 +6,13 @@
 //! The result is always what [`crate::expand`] would give; `docs/design/expansion.md` says why.
 
 mod entry;
+mod period;
 mod seen;
 mod whole;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::application::Application;
 use model::argo;
@@ -71,9 +73,22 @@ impl Incremental {
         self.seen.references()
     }
 
-    /// The questions to services that some set has, whether they are answered or not.
-    pub fn requests(&self) -> impl Iterator<Item = &Request> {
-        self.seen.requests()
+    /// The questions to services that sets have, whether they are answered or not, and how often a
+    /// set wants them to be asked, if it says so. Once for each set that has the question.
+    pub fn requests(&self) -> impl Iterator<Item = (&Request, Option<Duration>)> {
+        self.entries.iter().flat_map(|entry| {
+            let period = entry.periods.services;
+            entry.dependencies.requests.iter().map(move |request| (request, period))
+        })
+    }
+
+    /// The URLs of repositories that a set wants to be read anew at least that often.
+    pub fn hurried(&self) -> impl Iterator<Item = (&str, Duration)> {
+        let stated = self.entries.iter().filter_map(|entry| Some((entry, entry.periods.git?)));
+        stated.flat_map(|(entry, period)| {
+            let trees = entry.dependencies.trees.keys();
+            trees.map(move |reference| (reference.repo_url.as_str(), period))
+        })
     }
 
     /// The URLs of the repositories whose branches or tags some set looks at.
@@ -138,7 +153,8 @@ impl Incremental {
                     (Entry { source: source.clone(), ..entry }, set)
                 }
                 Some((entry, set)) => {
-                    (Entry { source: source.clone(), is_new: true, is_other: true, ..entry }, set)
+                    let (source, periods) = (source.clone(), source.periods());
+                    (Entry { source, periods, is_new: true, is_other: true, ..entry }, set)
                 }
                 None => {
                     self.ids += 1;

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::dependencies::{Dependencies, Record, Recorded};
 use crate::fleet::Fleet;
+use crate::incremental::period::Periods;
 use crate::set::{self, Element, Generated, Previous, SetExpansion, Verdict};
 use crate::{World, compat};
 
@@ -33,6 +34,7 @@ pub(super) struct Entry {
     pub(super) id: usize,
     pub(super) key: Key,
     pub(super) source: Source,
+    pub(super) periods: Periods,
     pub(super) dependencies: Dependencies,
     /// Whether something could not be read in a way that says nothing about the next time.
     pub(super) is_volatile: bool,
@@ -47,6 +49,7 @@ impl Entry {
         Self {
             id,
             key,
+            periods: source.periods(),
             source,
             dependencies: Dependencies::default(),
             is_volatile: false,
@@ -95,6 +98,13 @@ impl Source {
         match self {
             Self::Native(set) => &set.metadata.name,
             Self::Argo(set) => &set.name,
+        }
+    }
+
+    pub(super) fn periods(&self) -> Periods {
+        match self {
+            Self::Native(_) => Periods::default(),
+            Self::Argo(set) => Periods::of(&set.spec["generators"]),
         }
     }
 

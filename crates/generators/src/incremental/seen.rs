@@ -79,10 +79,6 @@ impl Seen {
         self.trees.keys()
     }
 
-    pub(super) fn requests(&self) -> impl Iterator<Item = &Request> {
-        self.requests.keys()
-    }
-
     pub(super) fn listed(&self) -> impl Iterator<Item = &str> {
         self.refs.keys().map(String::as_str)
     }

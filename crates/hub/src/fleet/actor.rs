@@ -447,7 +447,8 @@ impl Fleet {
         self.publish_snapshot(snapshot);
         let forgotten = self.repositories.need(&needed, self.now());
         self.forgotten.extend(forgotten);
-        self.questions.need(&requests, self.now());
+        let wanted = requests.iter().map(|(request, period)| (request, *period));
+        self.questions.need(wanted, self.now());
         Ok(plan.approved)
     }
 

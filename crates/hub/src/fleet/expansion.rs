@@ -7,6 +7,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use generators::{Incremental, RepoReference, World};
 use model::cluster::Cluster;
@@ -56,8 +57,8 @@ pub(super) struct Outcome {
     pub(super) plan: Plan,
     /// What was looked up, or is the source of an application.
     pub(super) needed: Needed,
-    /// The questions to services.
-    pub(super) requests: Vec<Request>,
+    /// The questions to services, with the times that sets want between two of them.
+    pub(super) requests: BTreeSet<(Request, Option<Duration>)>,
     pub(super) snapshot: FleetSnapshot,
 }
 
@@ -89,7 +90,7 @@ pub(super) fn work_out(moment: Moment, kept: &mut Incremental) -> Outcome {
     let mut plan = plan(&moment.state, &input);
     plan.acts.extend(commit_act(&moment.documents, &documents, moment.now));
     let snapshot = snapshot::of(&documents, &plan, clusters, problems);
-    let requests = kept.requests().cloned().collect();
+    let requests = kept.requests().map(|(request, period)| (request.clone(), period)).collect();
     Outcome { documents, reading, plan, needed, requests, snapshot }
 }
 
@@ -215,5 +216,11 @@ fn needed(
     revisions.extend(read.map(|reference| (reference, true)));
     // A URL that is none is a problem of its generator.
     let names = kept.listed().filter_map(|url| RepoUrl::parse(url).ok()).collect();
-    Needed { revisions, names }
+    let mut periods = BTreeMap::new();
+    for (url, period) in kept.hurried() {
+        let Ok(url) = RepoUrl::parse(url) else { continue };
+        let shortest = periods.entry(url).or_insert(period);
+        *shortest = period.min(*shortest);
+    }
+    Needed { revisions, names, periods }
 }

@@ -33,6 +33,8 @@ mod tests;
 const MAX_RUNNING: usize = 4;
 /// A server that fails is asked again sooner than one that answers, but not at once.
 const RETRY: Backoff = Backoff::new(Duration::from_secs(5), 2, Duration::from_secs(3600));
+/// The shortest time between two looks that a set may ask for.
+const SHORTEST: Duration = Duration::from_secs(10);
 /// How long a revision that nobody needs is remembered: a set that cannot be expanded for a while
 /// finds its last good commits again.
 const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -57,6 +59,7 @@ struct Pair {
 #[derive(Debug)]
 struct Schedule {
     due: Duration,
+    interval: Duration,
     failures: u32,
     running: bool,
     /// Something was asked for while a look was under way, which may not have seen it.
@@ -70,6 +73,8 @@ pub(super) struct Needed {
     pub(super) revisions: BTreeMap<RepoReference, bool>,
     /// Repositories whose branches and tags are needed.
     pub(super) names: BTreeSet<RepoUrl>,
+    /// Repositories that a set wants to be looked at that often.
+    pub(super) periods: BTreeMap<RepoUrl, Duration>,
 }
 
 /// The table of all revisions; the fleet's owner task has it.
@@ -130,6 +135,7 @@ impl Repositories {
                 }
             }
         }
+        self.hurry(&needed.periods, now);
         let mut forgotten = Vec::new();
         self.pairs.retain(|reference, pair| {
             if needed.revisions.contains_key(reference) {
@@ -146,10 +152,23 @@ impl Repositories {
     }
 
     fn schedule(&mut self, url: RepoUrl, now: Duration) {
-        let new = Schedule { due: now, failures: 0, running: false, again: false };
+        let interval = self.interval;
+        let new = Schedule { due: now, interval, failures: 0, running: false, again: false };
         let schedule = self.schedules.entry(url).or_insert(new);
         schedule.due = now;
         schedule.again = schedule.running;
+    }
+
+    /// A period that a set states counts when it is shorter than the hub's, and from now on.
+    fn hurry(&mut self, periods: &BTreeMap<RepoUrl, Duration>, now: Duration) {
+        for (url, schedule) in &mut self.schedules {
+            let stated = periods.get(url).map(|stated| (*stated).max(SHORTEST));
+            let interval = stated.map_or(self.interval, |stated| stated.min(self.interval));
+            if interval < schedule.interval {
+                schedule.due = schedule.due.min(now.saturating_add(interval));
+            }
+            schedule.interval = interval;
+        }
     }
 
     /// Makes every repository due.
@@ -256,9 +275,9 @@ impl Repositories {
         schedule.running = false;
         schedule.failures = if failed { schedule.failures.saturating_add(1) } else { 0 };
         let wait = if failed {
-            RETRY.delay(schedule.failures - 1).min(self.interval)
+            RETRY.delay(schedule.failures - 1).min(schedule.interval)
         } else {
-            self.interval
+            schedule.interval
         };
         // 10 % either way, so that many repositories of one server are not asked at one moment.
         let wait = wait.mul_f64(self.rng.random_range(0.9..1.1));

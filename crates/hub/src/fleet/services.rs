@@ -28,6 +28,8 @@ const RETRY: Backoff = Backoff::new(Duration::from_secs(15), 2, Duration::from_s
 /// How long after a list the next one is another look at the service, and not what the collector
 /// still remembers of the last.
 const CONFIRM_AFTER: Duration = Duration::from_secs(60);
+/// The shortest and the longest time between two questions that a set may ask for.
+const PERIODS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(24 * 3600));
 /// How long the answer to a question that no set has any more is kept: a set that cannot be read
 /// for a while finds it again.
 const FORGET_AFTER: Duration = Duration::from_secs(3600);
@@ -73,6 +75,7 @@ struct Question {
     /// Since when nobody has it.
     idle_since: Option<Duration>,
     due: Duration,
+    interval: Duration,
     /// Since when it is being asked.
     running: Option<Duration>,
     /// It was wanted while it was being asked.
@@ -97,25 +100,33 @@ impl Questions {
         Self { questions: BTreeMap::new(), interval, rng: SmallRng::seed_from_u64(seed) }
     }
 
-    /// Says which answers are needed. New questions are due at once.
+    /// Says which answers are needed, and how often, where a set says so; the shortest counts. New
+    /// questions are due at once.
     pub(super) fn need<'a>(
         &mut self,
-        needed: impl IntoIterator<Item = &'a Request>,
+        wanted: impl IntoIterator<Item = (&'a Request, Option<Duration>)>,
         now: Duration,
     ) {
-        let needed: BTreeSet<_> = needed.into_iter().collect();
+        let mut needed: BTreeMap<&Request, Duration> = BTreeMap::new();
+        for (request, stated) in wanted {
+            let stated = stated.map(|stated| stated.clamp(PERIODS.0, PERIODS.1));
+            let interval = stated.unwrap_or(self.interval);
+            let shortest = needed.entry(request).or_insert(interval);
+            *shortest = interval.min(*shortest);
+        }
         self.questions.retain(|request, question| {
-            if needed.contains(request) {
+            if let Some(interval) = needed.get(request) {
                 question.idle_since = None;
+                question.hurry(*interval, now);
                 return true;
             }
             now.saturating_sub(*question.idle_since.get_or_insert(now)) < FORGET_AFTER
         });
-        for request in needed {
+        for (request, interval) in needed {
             if self.questions.contains_key(request) || !self.has_room() {
                 continue;
             }
-            self.questions.insert(request.clone(), Question::new(now));
+            self.questions.insert(request.clone(), Question::new(now, interval));
         }
     }
 
@@ -185,10 +196,10 @@ impl Questions {
         let wait = match &question.given {
             _ if failed => RETRY.delay(question.failures - 1),
             Some(Ok(answer)) if answer.partial.is_some() => CONFIRM_AFTER,
-            _ => self.interval,
+            _ => question.interval,
         };
         // A little later, so that many questions to one service are not asked at one moment.
-        let wait = wait.min(self.interval).mul_f64(self.rng.random_range(1.0..1.1));
+        let wait = wait.min(question.interval).mul_f64(self.rng.random_range(1.0..1.1));
         question.due = if question.again { now } else { now.saturating_add(wait) };
         question.again = false;
         if before == question.given {
@@ -212,16 +223,25 @@ impl Questions {
 }
 
 impl Question {
-    fn new(now: Duration) -> Self {
+    fn new(now: Duration, interval: Duration) -> Self {
         Self {
             idle_since: None,
             due: now,
+            interval,
             running: None,
             again: false,
             failures: 0,
             seen: None,
             given: None,
         }
+    }
+
+    /// A shorter time counts from now on, and not only from the next answer.
+    fn hurry(&mut self, interval: Duration, now: Duration) {
+        if interval < self.interval {
+            self.due = self.due.min(now.saturating_add(interval));
+        }
+        self.interval = interval;
     }
 
     fn waits(&self) -> bool {

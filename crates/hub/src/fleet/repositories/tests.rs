@@ -175,7 +175,11 @@ fn a_url_that_is_none_is_a_problem_and_no_look() {
 fn branches_are_listed_with_the_revisions_and_stay_when_a_list_fails() {
     let url = "https://git.example/a";
     let names = BTreeSet::from([RepoUrl::parse(url).unwrap()]);
-    let needed = Needed { names, revisions: BTreeMap::from([(reference("a", "main"), false)]) };
+    let needed = Needed {
+        names,
+        revisions: BTreeMap::from([(reference("a", "main"), false)]),
+        ..Needed::default()
+    };
     let mut table = Repositories::new(INTERVAL, 1);
     table.need(&needed, seconds(0));
     let known = |table: &Repositories, url: &str| match table.trees().refs(url) {
@@ -228,4 +232,23 @@ fn a_list_that_nobody_needs_is_not_asked_for_and_found_again_within_a_day() {
     table.need(&Needed::default(), seconds(3_000));
     table.need(&Needed::default(), seconds(3_000 + 24 * 3_600));
     assert!(table.trees().refs("https://git.example/a").is_err());
+}
+
+#[test]
+fn a_set_may_want_a_repository_sooner_than_the_hub_looks_and_not_later() {
+    let main = reference("a", "main");
+    let url = RepoUrl::parse(&main.repo_url).unwrap();
+    let mut table = table(std::slice::from_ref(&main));
+    let job = table.due(seconds(0)).remove(0);
+    table.settle(answer(&job, Ok(commit(1))), seconds(0));
+    for (stated, from, to) in [(1_000, 162, 198), (60, 54, 66), (1, 9, 11)] {
+        let revisions = BTreeMap::from([(main.clone(), false)]);
+        let periods = BTreeMap::from([(url.clone(), seconds(stated))]);
+        table.need(&Needed { revisions, periods, ..Needed::default() }, seconds(0));
+        assert!(table.next_due().unwrap() <= seconds(to), "{stated}: from now on");
+        let job = table.due(seconds(to)).remove(0);
+        table.settle(answer(&job, Ok(commit(1))), seconds(0));
+        let next = table.next_due().unwrap();
+        assert!((seconds(from)..=seconds(to)).contains(&next), "{stated}: {next:?}");
+    }
 }

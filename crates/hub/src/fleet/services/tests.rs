@@ -34,7 +34,7 @@ fn table(count: usize) -> Questions {
 
 fn need(table: &mut Questions, numbers: std::ops::Range<usize>, at: u64) {
     let needed: Vec<_> = numbers.map(question).collect();
-    table.need(&needed, seconds(at));
+    table.need(needed.iter().map(|one| (one, None)), seconds(at));
 }
 
 /// Whether generators may take what is absent as gone.
@@ -65,6 +65,30 @@ fn what_is_new_is_asked_at_once_and_then_by_interval() {
     assert!(table.answers().answer(&question(0)).is_ok());
     need(&mut table, 0..0, 2000 + 3600);
     assert!(table.answers().answer(&question(0)).is_err());
+}
+
+#[test]
+fn a_set_may_want_other_times_and_the_shortest_counts() {
+    let one = question(0);
+    let mut table = Questions::new(INTERVAL, 1);
+    let hours = Some(seconds(3 * 3600));
+    table.need([(&one, hours)], seconds(0));
+    table.due(seconds(0));
+    table.settle(&one, Some(plugin()), seconds(0));
+    assert!(table.next_due().unwrap() >= seconds(3 * 3600));
+    // Another set leaves it to the hub; then one wants it often, and one more often than is good.
+    for (stated, from) in [(None, 1800), (Some(seconds(90)), 90), (Some(seconds(1)), 30)] {
+        table.need([(&one, hours), (&one, stated)], seconds(0));
+        assert_eq!(table.next_due(), Some(seconds(from)), "from now on, and not later");
+        table.due(seconds(from));
+        table.settle(&one, Some(plugin()), seconds(0));
+        let next = table.next_due().unwrap();
+        assert!((seconds(from)..=seconds(from).mul_f64(1.1)).contains(&next), "{next:?}");
+    }
+    table.need([(&one, None)], seconds(0));
+    table.due(seconds(33));
+    table.settle(&one, Some(plugin()), seconds(33));
+    assert!(table.next_due().unwrap() > seconds(1800));
 }
 
 #[test]
