@@ -116,8 +116,14 @@ impl Writer {
     }
 
     /// What is in the database now: between two groups there is no shadow.
+    ///
+    /// sled writes in the background and while it reads, so a full disk may show here first.
     fn stored(&self, key: &Key) -> Result<Option<(Revision, IVec)>, StoreError> {
-        let Some(value) = self.shared.stored(&Shadow::new(), key)? else { return Ok(None) };
+        let read = self.shared.stored(&Shadow::new(), key).map_err(|error| match error {
+            StoreError::Io { source, .. } => self.fail(source),
+            other => other,
+        });
+        let Some(value) = read? else { return Ok(None) };
         let bytes = key.as_str().as_bytes();
         let frame = frame::decode(bytes, &value);
         let revision = frame.map_err(|error| damaged(bytes, &error.to_string()))?.revision;
@@ -141,7 +147,7 @@ impl Writer {
             .and_then(|()| self.head.write(revision.0));
         if let Err(source) = durable {
             // The shadow stays: what may or may not be on the disk is never shown.
-            return Err(self.fail(source));
+            return Err(self.fail(Arc::new(source)));
         }
         self.meta = meta;
         self.shared.shadow.write().unwrap_or_else(PoisonError::into_inner).clear();
@@ -177,12 +183,12 @@ impl Writer {
         Ok((batch, shadow, meta))
     }
 
-    fn fail(&self, source: io::Error) -> StoreError {
+    fn fail(&self, source: Arc<io::Error>) -> StoreError {
         let cause = source.to_string();
         // Only this thread sets it, and only once: afterwards nothing is written.
         let _first = self.shared.read_only.set(cause.clone());
         tracing::error!(path = %self.shared.path.display(), %cause, "the store is read-only now");
-        StoreError::WriteFailed { path: self.shared.path.clone(), cause, source: Arc::new(source) }
+        StoreError::WriteFailed { path: self.shared.path.clone(), cause, source }
     }
 }
 
