@@ -232,9 +232,19 @@ impl<'a> Scope<'a> {
         Self { parameters, go: OnceCell::new() }
     }
 
+    /// What its texts have made of the parameters; `None` when they are as they were.
+    pub(crate) fn changed(&self) -> Result<Option<Params>, Fault> {
+        self.go.get().map(Params::from_go).transpose().map_err(failed)
+    }
+
     fn go(&self) -> &gotemplate::Value {
         self.go.get_or_init(|| self.parameters.to_go())
     }
+}
+
+/// Whether a text may change its parameters: `set`, `unset`, and `merge` in all its forms do.
+pub(crate) fn may_change(source: &str) -> bool {
+    source.contains("set") || source.contains("erge")
 }
 
 fn failed(message: impl Into<String>) -> Fault {

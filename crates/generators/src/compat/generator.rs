@@ -27,7 +27,7 @@ use model::problem::Reason;
 use model::provider::Request;
 use serde_json::{Map, Value};
 
-use super::engine::{Engine, Scope, Texts};
+use super::engine::{Engine, Scope, Texts, may_change};
 use super::params::{Kind, Params, Types};
 use crate::generator::Fault;
 use crate::{RepoReference, World};
@@ -179,7 +179,8 @@ impl<'a> Evaluator<'a> {
         )
     }
 
-    /// Adds `values`: each is a template over the parameters so far, never over another value.
+    /// Adds `values`: each is a template over the parameters so far, never over another value. What a
+    /// template changes in the parameters stays changed.
     fn with_values(
         &self,
         parameters: Params,
@@ -190,15 +191,26 @@ impl<'a> Evaluator<'a> {
             return Ok(parameters);
         };
         let mut rendered = Map::new();
+        let mut changed = None;
         {
             let scope = Scope::new(&parameters);
             for (name, source) in values {
-                let value = self.texts.render(source.as_str().unwrap_or_default(), &scope);
+                let source = source.as_str().unwrap_or_default();
+                let value = self.texts.render(source, &scope);
                 let value = value.map_err(|fault| in_field(&format!("values.{name}"), fault))?;
                 rendered.insert(name.clone(), Value::String(value));
             }
+            if values.values().filter_map(Value::as_str).any(may_change) {
+                changed = scope.changed().map_err(|fault| in_field("values", fault))?;
+            }
         }
-        Ok(put_values(self.engine, parameters, rendered, types))
+        Ok(match changed {
+            None => put_values(self.engine, parameters, rendered, types),
+            Some(changed) => {
+                let types = types.union(&changed.types);
+                put_values(self.engine, changed, rendered, &types)
+            }
+        })
     }
 }
 

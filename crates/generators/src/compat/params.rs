@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use gotemplate::value::{IntType, Items};
 use gotemplate::{Text, Value as Go};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::layers::Layers;
 
@@ -174,6 +174,88 @@ impl Params {
     /// A value of its own, that templates may change.
     pub(crate) fn to_go(&self) -> Go {
         map_to_go(self, self.types.0.as_deref())
+    }
+
+    /// What templates have made of a value.
+    ///
+    /// # Errors
+    /// When it is too large or holds what JSON cannot, such as a time.
+    pub(crate) fn from_go(value: &Go) -> Result<Self, String> {
+        value.weigh(MAX_BYTES).map_err(|_too_large| {
+            "the parameters that it leaves are larger than 16 MiB, or nested too deep".to_owned()
+        })?;
+        match from_go(value)? {
+            (Value::Object(map), types) => Ok(Self::new(map, Types(Some(Rc::new(types))))),
+            _ => Err("what it leaves are no parameters".to_owned()),
+        }
+    }
+}
+
+/// As much as one value of a template may be.
+const MAX_BYTES: usize = 16 << 20;
+
+/// A value with the types that JSON does not tell.
+fn from_go(value: &Go) -> Result<(Value, Node), String> {
+    let mut node = Node::default();
+    let value = match value {
+        Go::Missing | Go::Nil => Value::Null,
+        Go::Bool(value) => Value::Bool(*value),
+        Go::Int(value, kind) => {
+            node.kind = match kind {
+                IntType::Int => Some(Kind::Int),
+                _ => Some(Kind::Int64),
+            };
+            Value::from(*value)
+        }
+        Go::Float(value) => number(*value),
+        Go::String(text) => Value::String(text.text().into_owned()),
+        Go::List(list) => {
+            node.kind = kind_of(list.items);
+            let mut items = Vec::with_capacity(list.values.len());
+            for item in &list.values {
+                let (item, types) = from_go(item)?;
+                node.children.entry("*".to_owned()).or_default().add(&types);
+                items.push(item);
+            }
+            Value::Array(items)
+        }
+        Go::Map(map) => {
+            node.kind = kind_of(map.items);
+            let mut entries = Map::new();
+            for (key, value) in map.entries() {
+                let key = key.text().into_owned();
+                let (value, types) = from_go(&value)?;
+                if types != Node::default() {
+                    node.children.insert(key.clone(), types);
+                }
+                entries.insert(key, value);
+            }
+            Value::Object(entries)
+        }
+        other => {
+            let kind = other.type_name();
+            return Err(format!(
+                "a parameter that is set to a {kind} cannot be kept; make it text"
+            ));
+        }
+    };
+    Ok((value, node))
+}
+
+/// A float as JSON would have brought it.
+fn number(value: f64) -> Value {
+    #[expect(clippy::cast_possible_truncation, reason = "whole and small enough to be exact")]
+    match value.fract() == 0.0 && value.abs() < 9e15 {
+        true => Value::from(value as i64),
+        false => Number::from_f64(value).map_or(Value::Null, Value::Number),
+    }
+}
+
+fn kind_of(items: Items) -> Option<Kind> {
+    match items {
+        Items::String => Some(Kind::Strings),
+        Items::Maps => Some(Kind::Maps),
+        _ => None,
     }
 }
 

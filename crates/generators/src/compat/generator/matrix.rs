@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::combine::{Unions, flat_product, overlay};
 use super::{Engine, Evaluator, Fault, Level, Params, Row, in_field};
-use crate::compat::engine::{Scope, is_missing_key};
+use crate::compat::engine::{Scope, is_missing_key, may_change};
 
 /// The generators whose `values` are rendered before the rest of them.
 const WITH_VALUES: [&str; 6] =
@@ -23,12 +23,13 @@ impl Evaluator<'_> {
         let most = self.most();
         let mut rows = Vec::new();
         let mut unions = Unions::default();
+        let changes = may_change(&second.to_string());
         for left in self.child(first, level.below())? {
-            let Ok(parameters) = left.outcome else {
+            let Ok(mut parameters) = left.outcome else {
                 rows.push(left);
                 continue;
             };
-            let inner = self.second(second, level.below(), &parameters);
+            let inner = self.second(second, level.below(), &mut parameters, changes);
             let inner = match &*inner {
                 Ok(inner) => inner,
                 // Only this row of the first child has no second: its neighbours go on.
@@ -57,16 +58,18 @@ impl Evaluator<'_> {
         Ok(rows)
     }
 
-    /// The rows of the second child with the first one's parameters put into its fields.
+    /// The rows of the second child with the first one's parameters put into its fields. With
+    /// `changes` its texts may change these parameters, and they stay changed.
     fn second(
         &mut self,
         child: &Value,
         level: Level,
-        parameters: &Params,
+        parameters: &mut Params,
+        changes: bool,
     ) -> Rc<Result<Vec<Row>, Fault>> {
         let rendered = match parameters.is_empty() {
             true => Ok(child.clone()),
-            false => self.interpolated(child, parameters),
+            false => self.interpolated(child, parameters, changes),
         };
         let rendered = match rendered {
             Ok(rendered) => rendered,
@@ -90,7 +93,12 @@ impl Evaluator<'_> {
 
     /// All texts of a child rendered, but for its selector. In Go a text of `values` that needs
     /// what the parameters do not have stays as it is, for the child itself to render.
-    fn interpolated(&self, child: &Value, parameters: &Params) -> Result<Value, Fault> {
+    fn interpolated(
+        &self,
+        child: &Value,
+        parameters: &mut Params,
+        changes: bool,
+    ) -> Result<Value, Fault> {
         let scope = Scope::new(parameters);
         let Engine::Go(_) = self.engine else {
             let rendered = self.texts.tree(child, &scope)?;
@@ -115,6 +123,10 @@ impl Evaluator<'_> {
         let mut rendered = with_selector(self.texts.tree(&child_without, &scope)?, child);
         for (kind, values) in values {
             rendered[kind]["values"] = values;
+        }
+        let changed = if changes { scope.changed()? } else { None };
+        if let Some(changed) = changed {
+            *parameters = changed;
         }
         Ok(rendered)
     }

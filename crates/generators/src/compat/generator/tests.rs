@@ -14,6 +14,8 @@ use serde_json::json;
 use super::*;
 use crate::{Options, Providers, Repositories, Unavailable};
 
+mod changes;
+
 /// A world in which every repository has the same files and every service one answer.
 #[derive(Default)]
 struct Fake {
