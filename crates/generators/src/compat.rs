@@ -16,6 +16,7 @@ use std::sync::Arc;
 use model::argo::{Application, ApplicationSet};
 use model::name::ApplicationName;
 use model::problem::Reason;
+use model::set::ElementLimit;
 use serde_json::Value;
 
 use crate::World;
@@ -48,6 +49,7 @@ fn expand_with(
     let mut templates = Templates::new(&common, &set.spec["template"]);
     let mut evaluator = Evaluator::new(world, engine);
     evaluator.set = set.name.to_string();
+    evaluator.most = set.safety.max_elements.map_or(evaluator.most, ElementLimit::get);
     let project = &set.spec["template"]["spec"]["project"];
     evaluator.lacks_project = project.as_str().unwrap_or_default().is_empty();
     let entries = set.spec["generators"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -66,12 +68,14 @@ fn expand_with(
     for fault in std::mem::take(&mut evaluator.partial) {
         expansion.incomplete("", fault);
     }
-    expansion.missing = evaluator.missing;
-    expansion.requests = evaluator.requests;
+    expansion.missing = std::mem::take(&mut evaluator.missing);
+    expansion.requests = std::mem::take(&mut evaluator.requests);
     for fault in templates.faults(&common) {
         expansion.incomplete("", fault);
     }
-    expansion.cap(world.options.max_elements);
+    if expansion.elements.len() > evaluator.most {
+        expansion.too_many(evaluator.too_many("the set"));
+    }
     let mut volatile = templates.volatile(&common);
     volatile_in(engine, &set.spec["generators"], &mut volatile);
     if !volatile.is_empty() {

@@ -296,19 +296,19 @@ impl SetExpansion {
         }
     }
 
-    pub(crate) fn cap(&mut self, most: usize) {
-        self.cap_counts(&[self.elements.len()], most);
+    /// Some elements are as good as others, so of too many none is taken: the last good ones stay.
+    pub(crate) fn too_many(&mut self, fault: Fault) {
+        self.elements.clear();
+        self.problems.clear();
+        self.incomplete("", fault);
     }
 
-    /// Some elements are as good as others, so of too many none is taken: the last good ones stay.
-    /// `counts` are the elements of each generator.
+    /// Takes none of too many elements; `counts` are those of each generator.
     pub(crate) fn cap_counts(&mut self, counts: &[usize], most: usize) {
         let count = counts.iter().sum::<usize>();
         if count <= most {
             return;
         }
-        self.elements.clear();
-        self.problems.clear();
         let what = match counts.len() {
             2..=MAX_COUNTS_SHOWN => {
                 let counts: Vec<String> = counts.iter().map(|count| grouped(*count)).collect();
@@ -316,7 +316,7 @@ impl SetExpansion {
             }
             _ => format!("the set gives {} elements", grouped(count)),
         };
-        self.incomplete("", Fault::over_cap(&what, most));
+        self.too_many(Fault::over_cap(&what, most));
     }
 
     pub(crate) fn add(&mut self, element: Element, fault: Option<Fault>) {

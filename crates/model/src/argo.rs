@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 
 use crate::name::{ApplicationName, ProjectName, SetName};
 use crate::selector::Labels;
+use crate::set::Safety;
 
 pub use document::{Document, Entry, Skeleton, Texts};
 pub(crate) use read::resource;
@@ -32,6 +33,11 @@ pub use secret::{
 pub const API_VERSION: &str = "argoproj.io/v1alpha1";
 /// The namespace of a document that names none.
 pub const DEFAULT_NAMESPACE: &str = "argocd";
+/// The annotation of a set with its deletion budget, as native sets have it in
+/// `spec.safety.deletionBudget`: Argo CD has no field for it.
+pub const DELETION_BUDGET: &str = "muster.dev/deletion-budget";
+/// The same for `spec.safety.maxElements`.
+pub const MAX_ELEMENTS: &str = "muster.dev/max-elements";
 
 /// A document of `argoproj.io`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +109,9 @@ pub struct ApplicationSet {
     pub namespace: String,
     pub labels: Labels,
     pub annotations: Labels,
+    /// What its annotations [`DELETION_BUDGET`] and [`MAX_ELEMENTS`] say; without them the defaults.
+    /// What a removal does is the business of `spec` and of each application.
+    pub safety: Safety,
     /// The whole `spec`, with known fields and right types only.
     pub spec: Value,
 }

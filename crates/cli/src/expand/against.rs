@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use generators::{Destinations, Expansion, Generated, Options, SetExpansion, translate};
 use model::argo::Application;
-use model::set::{ApplicationsSync, DeletionBudget};
+use model::set::ApplicationsSync;
 use serde_json::Value;
 
 use super::counterpart::Counterpart;
@@ -165,7 +165,8 @@ fn rules(tree: &Tree, expansion: &SetExpansion) -> Rules {
     let argo = tree.input.argo_sets.iter().find(|set| set.name == expansion.set);
     let sync = argo.and_then(|set| set.spec["syncPolicy"]["applicationsSync"].as_str());
     let sync = sync.and_then(|sync| serde_json::from_value(sync.into()).ok()).unwrap_or_default();
-    Rules { complete, budget: DeletionBudget::default(), policy: policy(sync) }
+    let budget = argo.map(|set| set.safety.deletion_budget).unwrap_or_default();
+    Rules { complete, budget, policy: policy(sync) }
 }
 
 fn policy(sync: ApplicationsSync) -> Policy {

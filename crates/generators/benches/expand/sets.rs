@@ -4,7 +4,7 @@ use generators::Sources;
 use model::argo;
 use model::name::SetName;
 use model::selector::Labels;
-use model::set::ApplicationSet;
+use model::set::{ApplicationSet, Safety};
 use serde_json::{Value, json};
 
 use crate::world::FLEET;
@@ -113,6 +113,7 @@ impl Sets {
             namespace: argo::DEFAULT_NAMESPACE.to_owned(),
             labels: Labels::new(),
             annotations: Labels::new(),
+            safety: Safety::default(),
             spec,
         }))
     }

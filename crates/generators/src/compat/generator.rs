@@ -23,6 +23,7 @@ mod tree;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
+use model::argo::MAX_ELEMENTS;
 use model::problem::Reason;
 use model::provider::Request;
 use serde_json::{Map, Value};
@@ -58,6 +59,8 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) set: String,
     /// Whether the template names no project, without which Argo CD reads no repository.
     pub(crate) lacks_project: bool,
+    /// The most elements that the set may give.
+    pub(crate) most: usize,
     /// The repositories that were asked for and could not be read.
     pub(crate) missing: BTreeSet<RepoReference>,
     pub(crate) requests: BTreeSet<Request>,
@@ -81,6 +84,7 @@ impl<'a> Evaluator<'a> {
             engine,
             set: String::new(),
             lacks_project: false,
+            most: world.options.max_elements,
             missing: BTreeSet::new(),
             requests: BTreeSet::new(),
             partial: Vec::new(),
@@ -118,7 +122,7 @@ impl<'a> Evaluator<'a> {
                 outcome: row.outcome,
                 template: template.clone(),
             }));
-            if items.len() > self.most() {
+            if items.len() > self.most {
                 return Err(self.too_many(kind));
             }
         }
@@ -138,7 +142,7 @@ impl<'a> Evaluator<'a> {
 
     fn rows(&mut self, kind: &str, body: &Value, level: Level) -> Result<Vec<Row>, Fault> {
         let rows = match kind {
-            "list" => list::rows(self.engine, body, self.most()),
+            "list" => list::rows(self.engine, body, self.most),
             "clusters" => self.cluster_rows(body),
             "git" => self.git_rows(body),
             "clusterDecisionResource" => self.decision_rows(body),
@@ -150,7 +154,7 @@ impl<'a> Evaluator<'a> {
             other => Err(Fault::failed(format!("{other} is not a generator"))),
         };
         let rows = rows.map_err(|fault| within(kind, fault))?;
-        if rows.len() > self.most() {
+        if rows.len() > self.most {
             return Err(self.too_many(kind));
         }
         Ok(rows)
@@ -163,18 +167,13 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// The most elements that this set may give.
-    fn most(&self) -> usize {
-        self.world.options.max_elements
-    }
-
-    fn too_many(&self, kind: &str) -> Fault {
-        let most = self.most();
+    pub(crate) fn too_many(&self, what: &str) -> Fault {
+        let most = self.most;
         Fault::new(
             Reason::TooManyElements,
             format!(
-                "{kind} gives more than {most} elements; narrow it with a selector, or divide the \
-                 set"
+                "{what} gives more than {most} elements; narrow it with a selector, divide the set, \
+                 or allow more with the annotation {MAX_ELEMENTS}"
             ),
         )
     }

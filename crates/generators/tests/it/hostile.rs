@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
-use generators::expand_set;
+use generators::{Sources, expand, expand_set};
+use model::argo;
+use model::document::Resource;
+use model::problem::Reason;
 
 use crate::world::{Known, set, show_set};
 
@@ -182,4 +185,33 @@ fn a_product_beyond_counting_stops_at_the_cap() {
         incomplete
     "#]],
     );
+}
+
+#[test]
+fn an_annotation_of_a_compat_set_sets_its_cap() {
+    let elements = |count: usize| {
+        let elements = (0..count).map(|number| format!("{{id: 'e{number}'}}"));
+        format!("{{list: {{elements: [{}]}}}}", elements.collect::<Vec<_>>().join(", "))
+    };
+    let count = |most: usize, generators: &[usize]| {
+        let generators: Vec<_> = generators.iter().map(|count| elements(*count)).collect();
+        let text = format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\n\
+             metadata: {{name: set, annotations: {{muster.dev/max-elements: '{most}'}}}}\n\
+             spec:\n  generators: [{}]\n  template: {{metadata: {{name: '{{{{id}}}}'}}, spec: {{}}}}\n",
+            generators.join(", ")
+        );
+        let (resources, errors) = model::document::read(text.as_bytes());
+        assert_eq!(errors, []);
+        let Resource::Argo(resource) = &resources[0] else { panic!("{resources:?}") };
+        let argo::Resource::ApplicationSet(set) = &**resource else { panic!("{resource:?}") };
+        let sources = Sources { argo_sets: &[(**set).clone()], ..Sources::default() };
+        let expansion = expand(&sources, &world().world());
+        let told = expansion.problems.iter().map(|problem| problem.reason);
+        let over = told.filter(|reason| *reason == Reason::TooManyElements).count();
+        (expansion.sets[0].elements.len(), over, expansion.sets[0].complete)
+    };
+    assert_eq!(count(5, &[5]), (5, 0, true));
+    assert_eq!(count(5, &[6]), (0, 1, false));
+    assert_eq!(count(5, &[3, 3]), (0, 1, false));
 }

@@ -12,7 +12,7 @@ use model::argo::{self, ClusterSecret, Decisions};
 use model::cluster::Cluster;
 use model::name::SetName;
 use model::provider::{Answer, Branch, Items, PullRequest, Repository, Request};
-use model::set::ApplicationSet;
+use model::set::{ApplicationSet, Safety};
 use model::tree::FileTree;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -253,6 +253,7 @@ impl Moment {
                         namespace: "argocd".to_owned(),
                         labels: BTreeMap::new(),
                         annotations: BTreeMap::new(),
+                        safety: Safety::default(),
                         spec,
                     };
                     self.argo_sets.insert(index, Arc::new(set));

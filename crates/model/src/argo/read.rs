@@ -6,11 +6,13 @@ use serde_json::{Map, Value};
 
 use super::conform::{self, Fault};
 use super::{
-    API_VERSION, Application, ApplicationSet, DEFAULT_NAMESPACE, Project, Resource, schema,
+    API_VERSION, Application, ApplicationSet, DEFAULT_NAMESPACE, DELETION_BUDGET, MAX_ELEMENTS,
+    Project, Resource, schema,
 };
 use crate::document::DocumentError;
 use crate::name::{ApplicationName, NameError, ProjectName, SetName};
 use crate::selector::Labels;
+use crate::set::Safety;
 use crate::suggest;
 
 const KINDS: [&str; 3] = ["ApplicationSet", "Application", "AppProject"];
@@ -104,12 +106,37 @@ impl Metadata {
 
 fn set(metadata: Metadata, spec: Value) -> Result<ApplicationSet, Fault> {
     check_policy(&spec)?;
+    let annotations = metadata.labels("annotations");
     Ok(ApplicationSet {
         name: metadata.name(SetName::new)?,
         namespace: metadata.namespace(),
         labels: metadata.labels("labels"),
-        annotations: metadata.labels("annotations"),
+        safety: safety(&annotations)?,
+        annotations,
         spec,
+    })
+}
+
+/// A number or percentage that is none would be taken for the default.
+fn safety(annotations: &Labels) -> Result<Safety, Fault> {
+    Ok(Safety {
+        deletion_budget: annotation(annotations, DELETION_BUDGET)?.unwrap_or_default(),
+        max_elements: annotation(annotations, MAX_ELEMENTS)?,
+        ..Safety::default()
+    })
+}
+
+/// The value of an annotation as a field of a document would have it: digits are a number.
+fn annotation<T>(annotations: &Labels, key: &str) -> Result<Option<T>, Fault>
+where
+    T: TryFrom<Value>,
+    T::Error: std::fmt::Display,
+{
+    let Some(text) = annotations.get(key) else { return Ok(None) };
+    let value = text.parse::<u64>().map_or_else(|_text| text.as_str().into(), Value::from);
+    T::try_from(value).map(Some).map_err(|error| Fault {
+        path: format!("metadata.annotations.{key}"),
+        message: error.to_string(),
     })
 }
 

@@ -407,3 +407,31 @@ fn a_tree_of_any_shape_does_not_panic() {
         }
     });
 }
+
+#[test]
+fn annotations_say_what_argo_cd_has_no_field_for() {
+    let annotated = |annotations: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\n\
+             metadata: {{name: s, annotations: {{{annotations}}}}}\nspec: {{generators: []}}"
+        )
+    };
+    let safety = |annotations: &str| match good(&annotated(annotations)) {
+        Resource::ApplicationSet(set) => set.safety.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(safety("muster.dev/other: x"), Safety::default());
+    let all = safety("muster.dev/deletion-budget: 25%, muster.dev/max-elements: \"120000\"");
+    assert_eq!(all.deletion_budget.to_string(), "25%");
+    assert_eq!(all.max_elements.map(|limit| limit.get()), Some(120_000));
+    assert_eq!(safety("muster.dev/deletion-budget: '7'").deletion_budget.to_string(), "7");
+    starts(
+        &annotated("muster.dev/deletion-budget: most"),
+        "ApplicationSet s: metadata.annotations.muster.dev/deletion-budget: \"most\" is \
+         not a deletion budget",
+    );
+    starts(
+        &annotated("muster.dev/max-elements: '0'"),
+        "ApplicationSet s: metadata.annotations.muster.dev/max-elements: 0 is not a limit",
+    );
+}

@@ -85,7 +85,7 @@ impl Evaluator<'_> {
                 }
             }
         }
-        if chosen.len() > self.most() {
+        if chosen.len() > self.most {
             return Err(self.too_many("git"));
         }
         let rows = chosen.into_values().map(|path| {
@@ -133,7 +133,7 @@ impl Evaluator<'_> {
                 return Err(Fault::failed(format!("the files are larger than {limit} MiB")));
             }
             self.add_file(body, shape, &path, &content, &mut rows);
-            if rows.len() > self.most() {
+            if rows.len() > self.most {
                 return Err(self.too_many("git"));
             }
         }

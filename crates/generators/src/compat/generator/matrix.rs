@@ -20,7 +20,7 @@ impl Evaluator<'_> {
         let Some([first, second]) = body["generators"].as_array().map(Vec::as_slice) else {
             return Err(Fault::failed("matrix takes exactly two generators"));
         };
-        let most = self.most();
+        let most = self.most;
         let mut rows = Vec::new();
         let mut unions = Unions::default();
         let changes = may_change(&second.to_string());

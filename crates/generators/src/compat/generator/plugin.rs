@@ -30,7 +30,7 @@ impl Evaluator<'_> {
             Engine::Fast => (Types::new(kinds), Types::new(kinds)),
             Engine::Go(_) => types_of(kinds),
         };
-        let objects = objects.iter().take(self.most().saturating_add(1)).enumerate();
+        let objects = objects.iter().take(self.most.saturating_add(1)).enumerate();
         let rows = objects.map(|(index, object)| {
             let mut map = match self.engine {
                 Engine::Fast => flattened(object),

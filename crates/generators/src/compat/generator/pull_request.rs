@@ -28,7 +28,7 @@ impl Evaluator<'_> {
             Engine::Go(_) => types_of(&[(&["labels"], Kind::Strings)]),
         };
         let pulls = pulls.iter().filter(|pull| filters.matches(pull));
-        let rows = pulls.take(self.most().saturating_add(1)).map(|pull| {
+        let rows = pulls.take(self.most.saturating_add(1)).map(|pull| {
             let mut map = parameters::of_pull_request(pull);
             if self.engine == Engine::Fast {
                 map.remove("labels");

@@ -27,7 +27,7 @@ impl Evaluator<'_> {
         };
         let types = types(self.engine, &provider);
         let protocol = text(body, "cloneProtocol");
-        let rows = compiled.select(repositories).take(self.most().saturating_add(1));
+        let rows = compiled.select(repositories).take(self.most.saturating_add(1));
         let rows = rows.map(|(repository, branch)| {
             let (organization, name) = (&repository.organization, &repository.repository);
             let id = format!("scmProvider {organization}/{name} {}", branch.name);

@@ -561,7 +561,7 @@ fn too_many_rows_are_none() {
     };
     let matrix = json!({"matrix": {"generators": [list(10, "a"), list(10, "b")]}});
     expect![[r#"
-        FAULT TooManyElements: matrix gives more than 50 elements; narrow it with a selector, or divide the set
+        FAULT TooManyElements: matrix gives more than 50 elements; narrow it with a selector, divide the set, or allow more with the annotation muster.dev/max-elements
     "#]].assert_eq(&fake.given(Engine::Fast, &matrix));
     let given = fake.given(Engine::Fast, &list(51, "a"));
     assert!(given.starts_with("FAULT TooManyElements: list"), "{given}");

@@ -145,7 +145,7 @@ fn of_argo(origin: Origin, set: &argo::ApplicationSet) -> OwnerInput {
         serde_json::from_value(policy["applicationsSync"].clone()).unwrap_or_default();
     OwnerInput {
         origin,
-        safety: Safety { on_removal, ..Safety::default() },
+        safety: Safety { on_removal, ..set.safety.clone() },
         policy: applications_sync,
         on_removal_by_element: !preserve,
         ..OwnerInput::default()

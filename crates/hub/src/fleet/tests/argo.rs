@@ -114,3 +114,40 @@ async fn people_apply_and_delete_them_too() {
     assert_eq!(again.apply(&text).await[0], "ApplicationSet web unchanged");
     again.stop().await;
 }
+
+#[tokio::test]
+async fn an_annotation_gives_a_set_another_deletion_budget() {
+    let world = World::new();
+    world.joined.label("lab", &[]);
+    world.apps.commit(&TWO_APPS);
+    let url = world.apps.url();
+    let set = |budget: &str, count: usize| {
+        let elements: Vec<_> = (0..count).map(|n| format!("{{id: 'a{n}'}}")).collect();
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\n\
+             kind: ApplicationSet\n\
+             metadata: {{name: listed, annotations: {{muster.dev/deletion-budget: {budget}}}}}\n\
+             spec:\n\
+             \x20 generators: [{{list: {{elements: [{}]}}}}]\n\
+             \x20 template:\n\
+             \x20   metadata: {{name: '{{{{id}}}}'}}\n\
+             \x20   spec:\n\
+             \x20     project: default\n\
+             \x20     source: {{repoURL: '{url}', targetRevision: main, path: .}}\n\
+             \x20     destination: {{name: lab}}\n",
+            elements.join(", ")
+        )
+    };
+    world.fleet.commit(&[("set.yaml", set("25%", 8).as_str())]);
+    let hub = world.start("mirrors", 1).await;
+    assert_eq!(hub.handle.refresh().await.unwrap().problems, []);
+    assert_eq!(hub.wants("lab"), "a0 a1 a2 a3 a4 a5 a6 a7");
+    world.fleet.commit(&[("set.yaml", set("25%", 6).as_str())]);
+    hub.handle.refresh().await.unwrap();
+    assert_eq!(hub.wants("lab"), "a0 a1 a2 a3 a4 a5 -a6 -a7");
+    world.fleet.commit(&[("set.yaml", set("25%", 4).as_str())]);
+    hub.handle.refresh().await.unwrap();
+    assert_eq!(hub.wants("lab"), "a0 a1 a2 a3 a4 a5 -a6 -a7");
+    assert!(hub.parked("listed").is_some());
+    hub.stop().await;
+}
