@@ -441,6 +441,18 @@ impl Run<'_> {
             }
             Value::Missing => Ok(Value::Missing),
             Value::Nil => Err(format!("nil pointer evaluating interface {{}}.{name}").into()),
+            Value::Certificate(pair) => {
+                let Some((_, value)) = pair.fields().into_iter().find(|(field, _)| *field == name)
+                else {
+                    return Err(unknown_field(name, value));
+                };
+                if !arguments.is_empty() {
+                    return Err(
+                        format!("{name} has arguments but cannot be invoked as function").into()
+                    );
+                }
+                Ok(value)
+            }
             Value::Map(_) if !arguments.is_empty() => {
                 Err(format!("{name} is not a method but has arguments").into())
             }
@@ -452,9 +464,7 @@ impl Run<'_> {
                     Err(format!("map has no entry for key {name:?}").into())
                 }
             },
-            other => {
-                Err(format!("can't evaluate field {name} in type {}", other.type_name()).into())
-            }
+            other => Err(unknown_field(name, other)),
         }
     }
 
@@ -488,15 +498,17 @@ impl Run<'_> {
         if !function.light {
             arguments.iter().try_for_each(|value| self.weigh(value, offset))?;
         }
-        self.steps(offset, function.cost)?;
-        let answer =
-            (function.run)(&functions::Call { arguments: &arguments, limits: &self.limits });
+        let limits = self.limits;
+        let call = functions::Call { arguments: &arguments, limits: &limits };
+        self.steps(offset, function.cost(&call))?;
+        let answer = (function.run)(&call);
         let value = answer.map_err(|message| {
             self.fail(offset, format!("error calling {}: {message}", function.name))
         })?;
         // What is new must be counted, since arguments were counted before it was made.
         match &value {
             Value::String(text) => self.steps(offset, steps_of(text.bytes().len()))?,
+            Value::Certificate(_) if !function.light => self.weigh(&value, offset)?,
             Value::List(list) if !function.light => {
                 self.steps(offset, steps_of(list.values.len() * 32))?;
             }
@@ -523,6 +535,8 @@ impl Run<'_> {
                     }
                 }
             }
+            // Only the word itself is a nil list or map; a nil that was computed is not.
+            (Expr::Nil(_), Param::Map | Param::List) => Value::Missing,
             (Expr::Number(_, Number::Int(value)), Param::Uint32) => {
                 return match u32::try_from(*value) {
                     Ok(_) => Ok(Value::int(*value)),
@@ -558,6 +572,10 @@ impl Run<'_> {
         }
         Ok(last.unwrap_or(value))
     }
+}
+
+fn unknown_field(name: &str, value: &Value) -> Message {
+    format!("can't evaluate field {name} in type {}", value.type_name()).into()
 }
 
 fn steps_of(bytes: usize) -> u64 {

@@ -4,6 +4,7 @@
 
 mod builtin;
 mod cast;
+mod certificates;
 pub(crate) mod dates;
 mod encoding;
 mod lists;
@@ -39,6 +40,10 @@ pub enum Param {
     /// `map[string]interface {}`.
     Map,
     Time,
+    /// `[]interface {}`.
+    List,
+    /// `sprig.certificate`.
+    Certificate,
     /// `uint32`: only a constant of the template can be one.
     Uint32,
 }
@@ -54,6 +59,8 @@ impl Param {
             Self::Bool => "bool",
             Self::Map => "map[string]interface {}",
             Self::Time => "time.Time",
+            Self::List => "[]interface {}",
+            Self::Certificate => "sprig.certificate",
             Self::Uint32 => "uint32",
         }
     }
@@ -66,7 +73,9 @@ impl Param {
             | (Self::Int64, Value::Int(_, IntType::Int64))
             | (Self::Float, Value::Float(_))
             | (Self::Bool, Value::Bool(_))
-            | (Self::Time, Value::Time(_)) => true,
+            | (Self::Time, Value::Time(_))
+            | (Self::Certificate, Value::Certificate(_)) => true,
+            (Self::List, Value::List(list)) => list.items == Items::Any,
             (Self::Map, Value::Map(map)) => map.items == Items::Any,
             _ => false,
         }
@@ -81,6 +90,14 @@ pub(crate) struct Call<'a> {
 
 pub(crate) type Answer = Result<Value, Message>;
 
+/// What a call costs.
+#[derive(Clone, Copy)]
+enum Cost {
+    Steps(u64),
+    /// By what is asked for.
+    Of(fn(&Call<'_>) -> u64),
+}
+
 /// A function of the language.
 pub(crate) struct Function {
     pub(crate) name: &'static str,
@@ -92,7 +109,7 @@ pub(crate) struct Function {
     /// It looks at no more than the top of its arguments, so their size costs nothing.
     pub(crate) light: bool,
     /// Steps that a call costs beside those for its arguments.
-    pub(crate) cost: u64,
+    cost: Cost,
     pub(crate) run: fn(&Call<'_>) -> Answer,
 }
 
@@ -102,7 +119,7 @@ impl Function {
         params: &'static [Param],
         run: fn(&Call<'_>) -> Answer,
     ) -> Self {
-        Self { name, params, rest: None, volatile: false, light: false, cost: 0, run }
+        Self { name, params, rest: None, volatile: false, light: false, cost: Cost::Steps(0), run }
     }
 
     const fn and_more(mut self, rest: Param) -> Self {
@@ -121,8 +138,20 @@ impl Function {
     }
 
     const fn costs(mut self, steps: u64) -> Self {
-        self.cost = steps;
+        self.cost = Cost::Steps(steps);
         self
+    }
+
+    const fn costs_by(mut self, steps: fn(&Call<'_>) -> u64) -> Self {
+        self.cost = Cost::Of(steps);
+        self
+    }
+
+    pub(crate) fn cost(&self, call: &Call<'_>) -> u64 {
+        match self.cost {
+            Cost::Steps(steps) => steps,
+            Cost::Of(steps) => steps(call),
+        }
     }
 
     pub(crate) fn param(&self, i: usize) -> Param {
@@ -153,6 +182,7 @@ impl Function {
             (param, value) if param.takes(&value) => Ok(value),
             // A nil map: it has no entries.
             (Param::Map, Value::Missing) => Ok(Value::Map(crate::value::Map::nil())),
+            (Param::List, Value::Missing) => Ok(Value::nil_list(Items::Any)),
             (param, Value::Missing) => {
                 Err(format!("invalid value; expected {}", param.name()).into())
             }
@@ -210,6 +240,13 @@ impl Call<'_> {
         }
     }
 
+    fn list(&self, i: usize) -> &[Value] {
+        match &self.arguments[i] {
+            Value::List(list) => &list.values,
+            _ => unreachable!("the parameter takes lists only"),
+        }
+    }
+
     /// Refuses to make more bytes than the limit.
     fn room(&self, bytes: usize) -> Result<(), Message> {
         if bytes > self.limits.bytes {
@@ -228,7 +265,7 @@ fn room_for_items(items: usize) -> Result<(), Message> {
 
 static FUNCTIONS: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
     // Later families win: sprig's `slice` takes the place of Go's.
-    let families: [&'static [Function]; 15] = [
+    let families: [&'static [Function]; 16] = [
         builtin::FUNCTIONS,
         strings::FUNCTIONS,
         numbers::FUNCTIONS,
@@ -243,6 +280,7 @@ static FUNCTIONS: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock:
         versions::FUNCTIONS,
         random::FUNCTIONS,
         secrets::FUNCTIONS,
+        certificates::FUNCTIONS,
         yaml::FUNCTIONS,
     ];
     let all = families.into_iter().flatten().chain(slug::FUNCTIONS);

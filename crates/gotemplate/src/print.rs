@@ -76,6 +76,10 @@ fn write_plain(out: &mut Vec<u8>, value: &Value, depth: usize) {
             out.extend_from_slice(crate::functions::dates::duration_text(*nanos).as_bytes());
         }
         Value::Version(version) => out.extend_from_slice(version.to_string().as_bytes()),
+        Value::Certificate(pair) => {
+            let parts = [&b"{"[..], pair.cert.bytes(), b" ", pair.key.bytes(), b"}"];
+            parts.iter().for_each(|part| out.extend_from_slice(part));
+        }
     }
 }
 
@@ -98,6 +102,10 @@ pub fn go_syntax(value: &Value) -> String {
             format!("{}{{{}}}", value.type_name(), items.join(", "))
         }
         Value::Map(map) => syntax_of_map(value, map),
+        Value::Certificate(pair) => {
+            let field = |(name, value): &(&str, Value)| format!("{name}:{}", go_syntax(value));
+            format!("{}{{{}}}", value.type_name(), pair.fields().each_ref().map(field).join(", "))
+        }
         other => text(other),
     }
 }

@@ -10,9 +10,11 @@ use crate::value::Value;
 const MAX_WIDTH: i64 = 1_000_000;
 
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "the five flags of a verb, each by itself")]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a verb, each by itself")]
 struct Spec {
     plus: bool,
+    /// `%+v`: with the names of the fields of a struct.
+    names: bool,
     minus: bool,
     sharp: bool,
     space: bool,
@@ -147,6 +149,7 @@ impl Printer<'_> {
         } else if let Some(value) = self.arguments.get(self.next) {
             self.next += 1;
             // For `%+v` the plus is about the fields of structs.
+            spec.names = spec.plus && verb == 'v';
             spec.plus &= verb != 'v';
             let shown = format_one(&spec, verb, value);
             self.out.extend(shown);
@@ -255,6 +258,18 @@ fn format_one(spec: &Spec, verb: char, value: &Value) -> Vec<u8> {
                 shown
             });
             surround(b"map[", items, b']', spec.room)
+        }
+        (_, Value::Certificate(pair)) => {
+            let fields = pair.fields().into_iter().map(|(name, field)| {
+                let mut shown = Vec::new();
+                if spec.names {
+                    shown.extend_from_slice(name.as_bytes());
+                    shown.push(b':');
+                }
+                shown.extend(format_one(spec, verb, &field));
+                shown
+            });
+            surround(b"{", fields, b'}', spec.room)
         }
         (_, Value::Bool(flag)) => match verb {
             't' | 'v' => pad(spec, flag.to_string().into_bytes()),

@@ -232,6 +232,27 @@ impl Map {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moment(pub jiff::Zoned);
 
+/// A certificate and its key, both in PEM: sprig's only struct.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    pub cert: Text,
+    pub key: Text,
+}
+
+impl Certificate {
+    /// The fields by the names that a template calls them by.
+    #[must_use]
+    pub fn fields(&self) -> [(&'static str, Value); 2] {
+        [("Cert", Value::String(self.cert.clone())), ("Key", Value::String(self.key.clone()))]
+    }
+
+    /// As JSON and YAML see it.
+    #[must_use]
+    pub fn as_map(&self) -> Value {
+        Value::map(self.fields().into_iter().map(|(name, value)| (name.into(), value)).collect())
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum Value {
     /// What a lookup of an absent key gives: Go's zero `reflect.Value`, printed as `<no value>`.
@@ -251,6 +272,7 @@ pub enum Value {
     Duration(i64),
     /// A `*semver.Version`.
     Version(Rc<crate::functions::versions::Version>),
+    Certificate(Rc<Certificate>),
 }
 
 /// How deep lists and maps may lie within each other: deeper than any parameter, shallower than the
@@ -362,7 +384,7 @@ impl Value {
             Self::String(_) => Kind::String,
             Self::List(_) => Kind::List,
             Self::Map(_) => Kind::Map,
-            Self::Time(_) => Kind::Struct,
+            Self::Time(_) | Self::Certificate(_) => Kind::Struct,
             Self::Duration(_) => Kind::Int(IntType::Int64),
             Self::Version(_) => Kind::Pointer,
         }
@@ -383,6 +405,7 @@ impl Value {
             Self::Time(_) => "time.Time".into(),
             Self::Duration(_) => "time.Duration".into(),
             Self::Version(_) => "*semver.Version".into(),
+            Self::Certificate(_) => "sprig.certificate".into(),
         }
     }
 
@@ -403,7 +426,7 @@ impl Value {
             Self::String(text) => !text.bytes().is_empty(),
             Self::List(list) => !list.values.is_empty(),
             Self::Map(map) => !map.is_empty(),
-            Self::Time(_) | Self::Version(_) => true,
+            Self::Time(_) | Self::Version(_) | Self::Certificate(_) => true,
         }
     }
 
@@ -420,6 +443,7 @@ impl Value {
             (Self::Duration(a), Self::Duration(b)) => a == b,
             (Self::Time(a), Self::Time(b)) => a == b,
             (Self::Version(a), Self::Version(b)) => a == b,
+            (Self::Certificate(a), Self::Certificate(b)) => a == b,
             (Self::List(a), Self::List(b)) => {
                 a.items == b.items
                     && a.nil == b.nil
@@ -481,6 +505,7 @@ impl Value {
         }
         let own = match self {
             Self::String(text) => text.bytes().len(),
+            Self::Certificate(pair) => pair.cert.bytes().len() + pair.key.bytes().len(),
             _ => 0,
         };
         let mut take = |bytes: usize| {
@@ -542,6 +567,7 @@ impl Value {
             ),
             Self::Time(time) => Json::String(crate::functions::dates::rfc3339(&time.0)),
             Self::Version(version) => Json::String(version.original().to_owned()),
+            Self::Certificate(pair) => pair.as_map().to_json()?,
         })
     }
 }

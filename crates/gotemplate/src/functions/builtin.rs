@@ -187,6 +187,11 @@ fn equal(a: &Value, b: &Value) -> Result<bool, Message> {
         }
         (Value::Time(a), Value::Time(b)) => Ok(a == b),
         (Value::Version(a), Value::Version(b)) => Ok(std::rc::Rc::ptr_eq(a, b)),
+        (Value::Certificate(a), Value::Certificate(b)) => Ok(a == b),
+        // Structs of different types can be compared, and are never equal.
+        (Value::Certificate(_), Value::Time(_)) | (Value::Time(_), Value::Certificate(_)) => {
+            Ok(false)
+        }
         _ => Err(format!(
             "non-comparable types {}: {}, {}: {}",
             print::text(a),

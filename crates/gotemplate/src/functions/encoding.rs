@@ -52,13 +52,18 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
-/// A mistake is answered by its message, not by an error; line ends are skipped.
-fn base64_decode(bytes: &[u8]) -> Vec<u8> {
+/// What base 64 text stands for; line ends are skipped.
+pub(super) fn from_base64(bytes: &[u8]) -> Option<Vec<u8>> {
     let clean: Vec<u8> =
         bytes.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect();
-    match LENIENT.decode(&clean) {
-        Ok(decoded) => decoded,
-        Err(_) => {
+    LENIENT.decode(&clean).ok()
+}
+
+/// A mistake is answered by its message, not by an error.
+fn base64_decode(bytes: &[u8]) -> Vec<u8> {
+    match from_base64(bytes) {
+        Some(decoded) => decoded,
+        None => {
             let at = bad_base64(bytes).unwrap_or(bytes.len());
             format!("illegal base64 data at input byte {at}").into_bytes()
         }
@@ -243,6 +248,7 @@ pub(super) fn write_json(
         Value::Complex(..) => return Err("json: unsupported type: complex128".into()),
         Value::Time(time) => write_text(out, super::dates::rfc3339(&time.0).as_bytes(), html),
         Value::Version(version) => write_text(out, version.original().as_bytes(), html),
+        Value::Certificate(pair) => write_json(out, &pair.as_map(), html, indent, depth)?,
         other => out.push_str(&print::text(other)),
     }
     Ok(())

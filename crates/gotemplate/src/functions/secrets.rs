@@ -1,5 +1,5 @@
 //! Functions that encrypt and derive: the same bytes as Go's. What draws a salt is volatile. Keys
-//! and certificates are not here, and so not defined; `docs/design/gotemplate.md` says why.
+//! and certificates are in `certificates`.
 
 use aes::Aes256;
 use aes::cipher::{Block, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};

@@ -99,6 +99,7 @@ fn write(out: &mut String, value: &Value, indent: usize, place: Place) -> Result
             super::encoding::write_json(&mut json, value, false, None, 0)?;
             scalar(out, json.trim_matches('"'), indent, false);
         }
+        Value::Certificate(pair) => write(out, &pair.as_map(), indent, place)?,
         other => out.push_str(&print::text(other)),
     }
     Ok(())
@@ -118,6 +119,7 @@ fn write_entry(out: &mut String, key: &str, item: &Value, indent: usize) -> Resu
     let block = match item {
         Value::List(list) => !list.values.is_empty(),
         Value::Map(map) => !map.is_empty(),
+        Value::Certificate(_) => true,
         _ => false,
     };
     if !block {

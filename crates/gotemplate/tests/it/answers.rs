@@ -34,7 +34,7 @@ fn answers_are_those_of_go() {
         count += 1;
     }
     assert!(wrong.is_empty(), "{} of {count} differ:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(count > 900, "the table is there");
+    assert!(count > 1200, "the table is there");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn documented_functions_are_the_defined_ones() {
 
 #[test]
 fn functions_that_look_at_the_machine_are_not_defined() {
-    for name in ["env", "expandenv", "getHostByName", "genPrivateKey"] {
+    for name in ["env", "expandenv", "getHostByName"] {
         let error = render(&format!("{{{{ {name} \"x\" }}}}")).unwrap_err();
         assert!(error.contains("not defined"), "{error}");
     }

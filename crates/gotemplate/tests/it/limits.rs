@@ -51,6 +51,15 @@ fn work_is_bounded() {
         "{{ range 1000000 }}{{ $x := derivePassword 1 \"none\" \"\" \"\" \"\" }}{{ end }}",
         "steps",
     );
+    // A key of primes costs so many steps that a rendering makes a dozen at most.
+    for call in ["genPrivateKey \"rsa\"", "genPrivateKey \"dsa\"", "genCA \"x\" 1"] {
+        let limits = Limits { steps: 50_000, ..Limits::default() };
+        let one = format!("{{{{ $x := {call} }}}}");
+        let template = Template::parse(&one, MissingKey::Default).expect("it parses");
+        let error = template.render(&data(), &limits).expect_err("a key costs more");
+        assert!(error.message.contains("steps"), "{call}: {error}");
+    }
+    refused("{{ range 1000000 }}{{ $x := genCAWithKey \"x\" 1 $.pem.ed }}{{ end }}", "steps");
     refused("{{ $l := list }}{{ range 1000000 }}{{ $l = append $l . }}{{ end }}", "steps");
 }
 
