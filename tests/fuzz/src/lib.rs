@@ -73,6 +73,7 @@ pub fn fasttemplate(data: &[u8]) {
         namespace: model::argo::DEFAULT_NAMESPACE.to_owned(),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
+        safety: Default::default(),
         spec: json!({
             "generators": [
                 {"list": {"elements": [{"n": "1", "text": "a b"}]}},
