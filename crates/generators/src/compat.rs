@@ -24,14 +24,19 @@ use crate::generator::Fault;
 use crate::layers::Layers;
 use crate::set::{Element, Generated, SetExpansion, Verdict};
 use engine::{Engine, Params, Scope};
+pub(crate) use generator::Clusters;
 use generator::{Evaluator, Item};
 use render::{ApplicationTemplate, Common, Unrendered};
 
 /// Expands one set. Total: whatever is wrong is in the result.
-pub(crate) fn expand_set(set: &ApplicationSet, world: &World<'_>) -> SetExpansion {
+pub(crate) fn expand_set(
+    set: &ApplicationSet,
+    clusters: &Rc<Clusters>,
+    world: &World<'_>,
+) -> SetExpansion {
     let mut expansion = SetExpansion::new(&set.name);
     match Engine::of_spec(&set.spec) {
-        Ok(engine) => expand_with(engine, set, world, &mut expansion),
+        Ok(engine) => expand_with(engine, set, clusters, world, &mut expansion),
         Err(fault) => expansion.incomplete("", fault),
     }
     expansion.number_repeated_ids();
@@ -42,12 +47,14 @@ pub(crate) fn expand_set(set: &ApplicationSet, world: &World<'_>) -> SetExpansio
 fn expand_with(
     engine: Engine,
     set: &ApplicationSet,
+    clusters: &Rc<Clusters>,
     world: &World<'_>,
     expansion: &mut SetExpansion,
 ) {
     let common = Common::of_set(engine, &set.namespace, &set.spec);
     let mut templates = Templates::new(&common, &set.spec["template"]);
     let mut evaluator = Evaluator::new(world, engine);
+    evaluator.clusters = Rc::clone(clusters);
     evaluator.set = set.name.to_string();
     evaluator.most = set.safety.max_elements.map_or(evaluator.most, ElementLimit::get);
     let project = &set.spec["template"]["spec"]["project"];

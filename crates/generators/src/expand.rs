@@ -65,7 +65,7 @@ pub struct Sources<'a> {
 pub fn expand(sources: &Sources<'_>, world: &World<'_>) -> Expansion {
     let fleet = Fleet::new(world);
     let native = sources.sets.iter().map(|set| set::expand_in(set, &fleet, world));
-    let argo = sources.argo_sets.iter().map(|set| compat::expand_set(set, world));
+    let argo = sources.argo_sets.iter().map(|set| compat::expand_set(set, &fleet.compat, world));
     let mut sets: Vec<SetExpansion> = native.chain(argo).collect();
     sets.sort_by(|a, b| a.set.cmp(&b.set));
     let mut all = All { sets, written: written(sources, &fleet), problems: Vec::new() };

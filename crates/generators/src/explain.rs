@@ -2,6 +2,8 @@
 //!
 //! For `muster expand --explain`. It expands once more what it explains, so it is not for hot paths.
 
+use std::rc::Rc;
+
 use model::name::{ApplicationName, SetName};
 use serde_json::{Map, Value};
 
@@ -141,7 +143,7 @@ impl<'a> SetSource<'a> {
                 let mut set = (*set).clone();
                 let generator = set.spec["generators"][element.generator].take();
                 set.spec["generators"] = Value::Array(vec![generator]);
-                let _seen = compat::expand_set(&set, &recorded.world());
+                let _seen = compat::expand_set(&set, &Rc::default(), &recorded.world());
             }
         }
         let mut all = record.finish().list();

@@ -1,6 +1,7 @@
 //! The clusters of the world, sorted and indexed once for all sets.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use model::cluster::Cluster;
 use model::name::ClusterName;
@@ -8,6 +9,7 @@ use model::suggest;
 use serde_json::{Map, Value};
 
 use crate::World;
+use crate::compat::Clusters;
 use crate::template::normalize;
 
 /// The most clusters whose names are compared with a name that is unknown, and shown beside it.
@@ -20,18 +22,25 @@ pub(crate) struct Fleet<'a> {
     names: HashSet<&'a str>,
     /// Whether it is known which clusters there are. When not, any name may be one.
     is_known: bool,
+    /// As sets of the compat dialect see the clusters.
+    pub(crate) compat: Rc<Clusters>,
 }
 
 impl<'a> Fleet<'a> {
     pub(crate) fn new(world: &World<'a>) -> Self {
         let Some(clusters) = world.clusters else {
-            return Self { clusters: Vec::new(), names: HashSet::new(), is_known: false };
+            return Self {
+                clusters: Vec::new(),
+                names: HashSet::new(),
+                is_known: false,
+                compat: Rc::default(),
+            };
         };
         let mut sorted: Vec<&Cluster> = clusters.iter().collect();
         // Names are unique in a hub. Where they are not, the order still follows from the content.
         sorted.sort_by(|a, b| key(a).cmp(&key(b)));
         let names = sorted.iter().map(|cluster| cluster.metadata.name.as_str()).collect();
-        Self { clusters: sorted, names, is_known: true }
+        Self { clusters: sorted, names, is_known: true, compat: Rc::default() }
     }
 
     /// The clusters by name; `None` when it is not known which there are.

@@ -113,8 +113,8 @@ fn main() -> ExitCode {
 }
 
 fn alone(name: &str) -> Result<(), String> {
-    if name == change::NAME {
-        say(&mut std::io::stdout(), &change::run()?.to_json());
+    if let Some((name, dialect)) = change::CASES.into_iter().find(|(known, _)| *known == name) {
+        say(&mut std::io::stdout(), &change::run(name, dialect)?.to_json());
         return Ok(());
     }
     let case = CASES.into_iter().find(|case| case.name() == name);
@@ -127,7 +127,8 @@ fn alone(name: &str) -> Result<(), String> {
 
 fn all(names: &[String]) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let known = CASES.into_iter().map(Case::name).chain([change::NAME.to_owned()]);
+    let known =
+        CASES.into_iter().map(Case::name).chain(change::CASES.map(|(name, _)| name.to_owned()));
     let known: Vec<String> = known.collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
         return Err(format!("no case is called {unknown}; there are: {}", known.join(", ")));

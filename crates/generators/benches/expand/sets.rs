@@ -66,7 +66,7 @@ impl Dialect {
         }
     }
 
-    fn is_native(self) -> bool {
+    pub(crate) fn is_native(self) -> bool {
         matches!(self, Self::Native | Self::NativeHelpers)
     }
 
@@ -103,19 +103,7 @@ impl Sets {
             let set = serde_json::from_value(value).expect("a set as documents write it");
             return Self::Native(Box::new(set));
         }
-        let mut spec = spec;
-        if dialect != Dialect::FastTemplate {
-            spec["goTemplate"] = json!(true);
-            spec["goTemplateOptions"] = json!(["missingkey=error"]);
-        }
-        Self::Argo(Box::new(argo::ApplicationSet {
-            name: SetName::new("apps").expect("a name"),
-            namespace: argo::DEFAULT_NAMESPACE.to_owned(),
-            labels: Labels::new(),
-            annotations: Labels::new(),
-            safety: Safety::default(),
-            spec,
-        }))
+        Self::Argo(Box::new(argo_set("apps", dialect, spec)))
     }
 
     pub(crate) fn sources(&self) -> Sources<'_> {
@@ -175,4 +163,20 @@ fn template(shape: Shape, dialect: Dialect) -> Value {
             },
         },
     })
+}
+
+/// A set of Argo CD, in one of its two template languages.
+pub(crate) fn argo_set(name: &str, dialect: Dialect, mut spec: Value) -> argo::ApplicationSet {
+    if dialect != Dialect::FastTemplate {
+        spec["goTemplate"] = json!(true);
+        spec["goTemplateOptions"] = json!(["missingkey=error"]);
+    }
+    argo::ApplicationSet {
+        name: SetName::new(name).expect("a name"),
+        namespace: argo::DEFAULT_NAMESPACE.to_owned(),
+        labels: Labels::new(),
+        annotations: Labels::new(),
+        safety: Safety::default(),
+        spec,
+    }
 }

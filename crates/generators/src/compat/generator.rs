@@ -32,6 +32,7 @@ use super::engine::{Engine, Scope, Texts, may_change};
 use super::params::{Kind, Params, Types};
 use crate::generator::Fault;
 use crate::{RepoReference, World};
+pub(crate) use clusters::Clusters;
 use selector::{Selector, Values};
 use shape::Level;
 
@@ -70,7 +71,8 @@ pub(crate) struct Evaluator<'a> {
     texts: Texts,
     strict: Texts,
     trees: tree::Trees,
-    clusters: Option<Rc<[clusters::Known]>>,
+    /// The clusters of the world, shared by all sets.
+    pub(crate) clusters: Rc<Clusters>,
     /// What a child of a matrix gave for its fields, rendered.
     children: HashMap<String, Rc<Result<Vec<Row>, Fault>>>,
     /// How many rows are kept in `children`.
@@ -91,7 +93,7 @@ impl<'a> Evaluator<'a> {
             texts: Texts::new(engine),
             strict: Texts::new(engine.strict()),
             trees: tree::Trees::default(),
-            clusters: None,
+            clusters: Rc::default(),
             children: HashMap::new(),
             kept_rows: 0,
         }

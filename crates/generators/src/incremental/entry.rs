@@ -82,7 +82,7 @@ impl Entry {
                 };
                 set::expand_again(set, &known, fleet, &recorded.world())
             }
-            Source::Argo(set) => compat::expand_set(set, &recorded.world()),
+            Source::Argo(set) => compat::expand_set(set, &fleet.compat, &recorded.world()),
         };
         keep_identity(previous, &mut next);
         let mut dependencies = record.finish();

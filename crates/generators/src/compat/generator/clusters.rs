@@ -1,8 +1,10 @@
 //! `clusters`: the clusters that the set's world knows, seen as Argo CD sees cluster Secrets.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
+use model::argo::ClusterSecret;
 use model::cluster::Cluster;
 use model::problem::Reason;
 use model::selector::{LabelSelector, Labels};
@@ -10,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::selector::Selector;
 use super::{Engine, Evaluator, Fault, Kind, Params, Row, Types, Values, types_of};
+use crate::World;
 use crate::template::normalize;
 
 /// The label by which Argo CD finds cluster Secrets; every one has it.
@@ -18,6 +21,11 @@ const CLUSTER: &str = "cluster";
 /// The cluster that Argo CD runs in, which is there without a Secret.
 pub(super) const IN_CLUSTER: &str = "in-cluster";
 pub(super) const IN_CLUSTER_SERVER: &str = "https://kubernetes.default.svc";
+
+/// The clusters of a world, as all sets of one expansion see them. They are copied and sorted when
+/// the first set asks for them: with thousands of sets and clusters, each for itself takes minutes.
+#[derive(Debug, Default)]
+pub(crate) struct Clusters(OnceCell<Box<[Known]>>);
 
 /// A cluster Secret, or a cluster of the fleet seen as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,20 +51,15 @@ impl Known {
     }
 }
 
-impl Evaluator<'_> {
-    /// All clusters, by name.
-    pub(super) fn known_clusters(&mut self) -> Result<Rc<[Known]>, Fault> {
-        if let Some(known) = &self.clusters {
-            return Ok(Rc::clone(known));
-        }
-        let Some(clusters) = self.world.clusters else {
-            return Err(Fault::new(
-                Reason::SourceUnavailable,
-                "it is not known which clusters there are; `muster expand` takes them with \
-                 --clusters",
-            ));
-        };
-        let secrets = self.world.cluster_secrets.iter();
+impl Clusters {
+    /// By name; `None` when it is not known which there are.
+    pub(super) fn of(&self, world: &World<'_>) -> Option<&[Known]> {
+        let clusters = world.clusters?;
+        Some(self.0.get_or_init(|| Self::read(clusters, world.cluster_secrets)))
+    }
+
+    fn read(clusters: &[Cluster], secrets: &[ClusterSecret]) -> Box<[Known]> {
+        let secrets = secrets.iter();
         // A document that says the same of a cluster as its Secret is not a second cluster.
         let of_secrets: HashSet<(&str, &str)> =
             secrets.clone().map(|secret| (secret.name.as_str(), secret.server.as_str())).collect();
@@ -74,14 +77,24 @@ impl Evaluator<'_> {
         });
         let mut known: Vec<_> = secrets.chain(documents).collect();
         known.sort_by(|a, b| {
-            let key = |one: &Known| (one.name.clone(), one.server.clone());
-            key(a).cmp(&key(b)).then_with(|| a.labels.cmp(&b.labels))
+            let by_name = a.name.cmp(&b.name).then_with(|| a.server.cmp(&b.server));
+            by_name.then_with(|| a.labels.cmp(&b.labels))
         });
-        let known: Rc<[Known]> = known.into();
-        self.clusters = Some(Rc::clone(&known));
-        Ok(known)
+        known.into()
     }
+}
 
+/// The clusters of a world, when it is known which there are.
+pub(super) fn known<'c>(clusters: &'c Clusters, world: &World<'_>) -> Result<&'c [Known], Fault> {
+    clusters.of(world).ok_or_else(|| {
+        Fault::new(
+            Reason::SourceUnavailable,
+            "it is not known which clusters there are; `muster expand` takes them with --clusters",
+        )
+    })
+}
+
+impl Evaluator<'_> {
     pub(super) fn cluster_rows(&mut self, body: &Value) -> Result<Vec<Row>, Fault> {
         let mut selector = body["selector"].clone();
         // The label that finds Secrets is set over one of the same name.
@@ -96,7 +109,8 @@ impl Evaluator<'_> {
         let with_local = !asks("matchLabels") && !asks("matchExpressions");
         self.note(&selector);
         let selector = Selector::read(&selector, "selector", Values::Labels)?;
-        let known = self.known_clusters()?;
+        let clusters = Rc::clone(&self.clusters);
+        let known = known(&clusters, self.world)?;
         let chosen: Vec<&Known> = known
             .iter()
             .filter(|one| selector.matches(|key| one.labels.get(key).map(String::as_str)))

@@ -1,12 +1,14 @@
 //! `clusterDecisionResource`: the clusters that another controller has chosen, in the status of
 //! objects that a ConfigMap describes.
 
+use std::rc::Rc;
+
 use gotemplate::print;
 use gotemplate::value::Value as Go;
 use model::problem::Reason;
 use serde_json::{Map, Value};
 
-use super::clusters::{IN_CLUSTER, IN_CLUSTER_SERVER, Known, namesakes};
+use super::clusters::{self, IN_CLUSTER, IN_CLUSTER_SERVER, Known, namesakes};
 use super::selector::Selector;
 use super::{Engine, Evaluator, Fault, Params, Row, Values, in_field, put_values, text, types_of};
 use crate::World;
@@ -26,7 +28,8 @@ struct Description<'w> {
 
 impl<'a> Evaluator<'a> {
     pub(super) fn decision_rows(&mut self, body: &Value) -> Result<Vec<Row>, Fault> {
-        let known = self.known_clusters()?;
+        let clusters = Rc::clone(&self.clusters);
+        let known = clusters::known(&clusters, self.world)?;
         let description = self.description(text(body, "configMapRef"))?;
         let objects = self.objects(body, &description)?;
         if description.match_key.is_empty() {
