@@ -57,7 +57,7 @@ impl<'a> Evaluator<'a> {
                 )));
             };
             for (index, decision) in list.iter().enumerate() {
-                rows.extend(self.decide(body, &description, &known, (name, index), decision));
+                rows.extend(self.decide(body, &description, known, (name, index), decision));
             }
         }
         Ok(rows)
