@@ -3,7 +3,7 @@
 //! declared and how arguments are fitted to parameters.
 
 mod builtin;
-mod cast;
+pub(crate) mod cast;
 mod certificates;
 pub(crate) mod dates;
 mod encoding;
@@ -289,10 +289,7 @@ static FUNCTIONS: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock:
 
 /// The function with this name.
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
-    if name == types::COMPLEX {
-        return Some(types::COMPLEX_FUNCTION);
-    }
-    FUNCTIONS.get(name).copied()
+    FUNCTIONS.get(name).copied().or_else(|| types::constant(name))
 }
 
 /// The names of all functions, in order.

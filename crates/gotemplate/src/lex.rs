@@ -4,10 +4,12 @@
 //! What the parser gets is the same template without comments and trim markers. Go trims ASCII
 //! spaces only, a trim marker of a comment only its own side, and an action may end in `|`.
 
-use std::fmt::Write as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::error::ParseError;
-use crate::functions::types::COMPLEX;
+use crate::functions::cast;
+use crate::functions::types::{BYTES, COMPLEX, LEAST};
 
 /// More than any object that Kubernetes stores could hold.
 pub(crate) const MAX_SOURCE: usize = 1 << 20;
@@ -127,7 +129,7 @@ fn action(
     done.text.push_str(LEFT);
     let start = done.text.len();
     done.origins.push((start, inside));
-    let mut scan = Scan { source, at: inside, pipe: None, parentheses: 0, complex: None };
+    let mut scan = Scan { source, at: inside, pipe: None, parentheses: 0, instead: None };
     // Where the pipe stands in the text.
     let mut pipe = None;
     let (end, trims) = loop {
@@ -149,11 +151,10 @@ fn action(
             Some(_) => pipe,
             None => None,
         };
-        match scan.complex.take() {
-            Some((real, imaginary)) => {
+        match scan.instead.take() {
+            Some(text) => {
                 done.origins.push((done.text.len(), before));
-                write!(done.text, "({COMPLEX} {real:?} {imaginary:?})")
-                    .expect("a String takes all");
+                done.text.push_str(&text);
                 done.origins.push((done.text.len(), scan.at));
             }
             None => done.text.push_str(&source[before..scan.at]),
@@ -181,8 +182,8 @@ struct Scan<'a> {
     /// The `|` that nothing but spaces follows so far, with a command before it.
     pipe: Option<usize>,
     parentheses: usize,
-    /// The parts of the complex constant that was the last token.
-    complex: Option<(String, String)>,
+    /// What stands for the last token, when the parser would read it as something else.
+    instead: Option<String>,
 }
 
 impl Scan<'_> {
@@ -238,7 +239,7 @@ impl Scan<'_> {
     }
 
     /// The length of a quoted text or character.
-    fn quoted(&self, mark: char) -> Result<usize, ParseError> {
+    fn quoted(&mut self, mark: char) -> Result<usize, ParseError> {
         let rest = &self.source[self.at..];
         let mut chars = rest.char_indices().skip(1);
         while let Some((at, c)) = chars.next() {
@@ -255,11 +256,27 @@ impl Scan<'_> {
                         );
                     }
                 }
-                c if c == mark => return Ok(at + 1),
+                c if c == mark => {
+                    if mark == '"' {
+                        self.instead = self.bytes_of(&rest[1..at])?;
+                    }
+                    return Ok(at + 1);
+                }
                 _ => {}
             }
         }
         Err(self.fail("unterminated quoted string".to_owned()))
+    }
+
+    /// What stands for the text between quotes, when it has bytes by their numbers.
+    fn bytes_of(&self, quoted: &str) -> Result<Option<String>, ParseError> {
+        if !quoted.contains('\\') {
+            return Ok(None);
+        }
+        let Some((bytes, is_numbered)) = unescape(quoted) else {
+            return Err(self.fail("invalid syntax: an escape that stands for nothing".to_owned()));
+        };
+        Ok(is_numbered.then(|| format!("({BYTES} \"{}\")", STANDARD.encode(bytes))))
     }
 
     /// The length of a number with its sign; of a complex one its parts are kept.
@@ -267,10 +284,13 @@ impl Scan<'_> {
         let first = sign + self.number(&rest[sign..])?;
         let text = |text: &str| text.trim_start_matches('+').replace('_', "");
         if let Some(imaginary) = imaginary_of(&rest[..first]) {
-            self.complex = Some(("0".to_owned(), text(imaginary)));
+            self.instead = Some(complex("0", &text(imaginary)));
             return Ok(first);
         }
         if !rest[first..].starts_with(['+', '-']) {
+            if rest.starts_with('-') && cast::parse_int(&rest[..first]) == Some(i64::MIN) {
+                self.instead = Some(format!("({LEAST})"));
+            }
             return Ok(first);
         }
         let second = match rest[first + 1..].starts_with(|c: char| c.is_ascii_digit() || c == '.') {
@@ -280,7 +300,7 @@ impl Scan<'_> {
         let Some(imaginary) = imaginary_of(&rest[first..second]) else {
             return Err(self.fail(format!("bad number syntax: {:?}", &rest[..second])));
         };
-        self.complex = Some((text(&rest[..first]), text(imaginary)));
+        self.instead = Some(complex(&text(&rest[..first]), &text(imaginary)));
         Ok(second)
     }
 
@@ -309,6 +329,57 @@ impl Scan<'_> {
         }
         Ok(text.len())
     }
+}
+
+fn complex(real: &str, imaginary: &str) -> String {
+    format!("({COMPLEX} {real:?} {imaginary:?})")
+}
+
+/// What stands between quotes, and whether bytes above ASCII are told by their numbers: of those the
+/// parser would make characters. `None` when an escape is not complete or not of a character.
+fn unescape(quoted: &str) -> Option<(Vec<u8>, bool)> {
+    let mut out = Vec::new();
+    let mut has_bytes = false;
+    let mut rest = quoted;
+    while let Some(at) = rest.find('\\') {
+        out.extend_from_slice(&rest.as_bytes()[..at]);
+        let (kind, after) = (*rest.as_bytes().get(at + 1)?, at + 2);
+        let (digits, radix) = match kind {
+            b'x' => (2, 16),
+            b'u' => (4, 16),
+            b'U' => (8, 16),
+            b'0'..=b'7' => (3, 8),
+            _ => (0, 0),
+        };
+        let start = if radix == 8 { after - 1 } else { after };
+        let code = match rest.get(start..start + digits)? {
+            "" => 0,
+            text if text.bytes().all(|byte| char::from(byte).is_digit(radix)) => {
+                u32::from_str_radix(text, radix).ok()?
+            }
+            _ => return None,
+        };
+        match kind {
+            b'a' => out.push(7),
+            b'b' => out.push(8),
+            b'f' => out.push(12),
+            b'n' => out.push(b'\n'),
+            b'r' => out.push(b'\r'),
+            b't' => out.push(b'\t'),
+            b'v' => out.push(11),
+            b'u' | b'U' => {
+                out.extend_from_slice(char::from_u32(code)?.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            b'x' | b'0'..=b'7' => {
+                has_bytes |= code >= 0x80;
+                out.push(u8::try_from(code).ok()?);
+            }
+            other => out.push(other),
+        }
+        rest = &rest[start + digits..];
+    }
+    out.extend_from_slice(rest.as_bytes());
+    Some((out, has_bytes))
 }
 
 /// The number before the `i` of an imaginary constant.

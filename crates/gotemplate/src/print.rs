@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::value::{Items, Map, Value};
+use crate::value::Value;
 
 /// How deep a value may be nested before printing gives up: deeper than any parameter, shallower
 /// than the stack.
@@ -83,50 +83,6 @@ fn write_plain(out: &mut Vec<u8>, value: &Value, depth: usize) {
     }
 }
 
-/// As `%#v`.
-#[must_use]
-pub fn go_syntax(value: &Value) -> String {
-    match value {
-        Value::Missing | Value::Nil => "<nil>".to_owned(),
-        Value::Bool(value) => value.to_string(),
-        Value::Int(value, crate::value::IntType::Uint8 | crate::value::IntType::Uint64) => {
-            format!("{value:#x}")
-        }
-        Value::Int(value, _) | Value::Duration(value) => value.to_string(),
-        Value::Float(value) => float(*value, 'g', None),
-        Value::String(text) => quote(text.bytes()),
-        Value::List(list) if list.nil => format!("{}(nil)", value.type_name()),
-        Value::Map(map) if map.nil => format!("{}(nil)", value.type_name()),
-        Value::List(list) => {
-            let items: Vec<_> = list.values.iter().map(|item| inner(item, list.items)).collect();
-            format!("{}{{{}}}", value.type_name(), items.join(", "))
-        }
-        Value::Map(map) => syntax_of_map(value, map),
-        Value::Certificate(pair) => {
-            let field = |(name, value): &(&str, Value)| format!("{name}:{}", go_syntax(value));
-            format!("{}{{{}}}", value.type_name(), pair.fields().each_ref().map(field).join(", "))
-        }
-        other => text(other),
-    }
-}
-
-fn syntax_of_map(value: &Value, map: &Map) -> String {
-    let items: Vec<_> = map
-        .entries()
-        .iter()
-        .map(|(key, item)| format!("{}:{}", quote(key.bytes()), inner(item, map.items)))
-        .collect();
-    format!("{}{{{}}}", value.type_name(), items.join(", "))
-}
-
-/// A nil that lies in an interface tells that type.
-fn inner(value: &Value, items: Items) -> String {
-    match value {
-        Value::Missing | Value::Nil if items == Items::Any => "interface {}(nil)".to_owned(),
-        value => go_syntax(value),
-    }
-}
-
 /// A string as `strconv.Quote` writes it.
 #[must_use]
 pub fn quote(text: &[u8]) -> String {
@@ -174,7 +130,7 @@ fn quote_chars(out: &mut String, text: &str, mark: char, ascii: bool) {
 
 /// Go's `unicode.IsPrint` as far as the standard library can tell: not a control, and no space but
 /// the ASCII one. Unassigned code points count as printable here, unlike there.
-fn is_printable(c: char) -> bool {
+pub(crate) fn is_printable(c: char) -> bool {
     !(c.is_control()
         || c.is_whitespace()
         || matches!(u32::from(c), 0xad | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xfff9..=0xfffb | 0xe000..=0xf8ff | 0xfffe | 0xffff))
@@ -204,6 +160,7 @@ pub fn float(value: f64, verb: char, precision: Option<usize>) -> String {
             Some(digits) => format!("{value:.digits$}"),
             None => format!("{value}"),
         },
+        'b' => binary(value),
         'x' => hexadecimal(value, precision),
         'X' => hexadecimal(value, precision).to_uppercase(),
         'e' | 'E' => {
@@ -219,6 +176,18 @@ pub fn float(value: f64, verb: char, precision: Option<usize>) -> String {
             if verb == 'G' { text.replace('e', "E") } else { text }
         }
     }
+}
+
+/// `4503599627370496p-51`: a whole number and the power of two that it is multiplied by.
+fn binary(value: f64) -> String {
+    /// Bits of the whole number but its first.
+    const BITS: u32 = 52;
+    let sign = if value.is_sign_negative() { "-" } else { "" };
+    let bits = value.abs().to_bits();
+    let (power, rest) = (bits >> BITS, bits & ((1 << BITS) - 1));
+    let whole = if power == 0 { rest } else { rest | 1 << BITS };
+    let power = i64::try_from(power.max(1)).expect("eleven bits") - 1075;
+    format!("{sign}{whole}p{power:+}")
 }
 
 /// `0x1.8p+01`: the first digit is 1, unless the number is zero.

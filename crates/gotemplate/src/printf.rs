@@ -1,9 +1,11 @@
 //! Go's `printf`: verbs, flags, widths, argument indexes, and what it prints when they do not fit.
 //! Pure. A width or precision is bounded as Go bounds it, so no format makes gigabytes.
 
+mod syntax;
+
 use std::fmt::Write as _;
 
-use crate::print::{float, go_syntax, quote_with, sprint};
+use crate::print::{float, is_printable, quote_with, sprint};
 use crate::value::Value;
 
 /// Go's own bound of a width or precision.
@@ -15,6 +17,8 @@ struct Spec {
     plus: bool,
     /// `%+v`: with the names of the fields of a struct.
     names: bool,
+    /// `%#v`: as Go's source.
+    syntax: bool,
     minus: bool,
     sharp: bool,
     space: bool,
@@ -148,9 +152,11 @@ impl Printer<'_> {
             self.out.extend_from_slice(format!("%!{verb}(BADINDEX)").as_bytes());
         } else if let Some(value) = self.arguments.get(self.next) {
             self.next += 1;
-            // For `%+v` the plus is about the fields of structs.
-            spec.names = spec.plus && verb == 'v';
-            spec.plus &= verb != 'v';
+            // These two flags mean something else to `%v`, and to `%w` which fails as it.
+            if matches!(verb, 'v' | 'w') {
+                (spec.names, spec.plus) = (spec.plus, false);
+                (spec.syntax, spec.sharp) = (spec.sharp, false);
+            }
             let shown = format_one(&spec, verb, value);
             self.out.extend(shown);
         } else {
@@ -227,25 +233,30 @@ impl Printer<'_> {
     }
 }
 
-/// The value is shown as `%v` does, under the flags of the verb that does not fit.
+/// The value is shown as `%v` does, under the flags of the verb that does not fit, and without its
+/// own methods.
 fn bad_verb(spec: &Spec, verb: char, value: &Value) -> Vec<u8> {
-    match value {
-        Value::Missing | Value::Nil => format!("%!{verb}(<nil>)").into_bytes(),
-        value => {
-            let mut out = format!("%!{verb}({}=", value.type_name()).into_bytes();
-            out.extend(format_one(&Spec { sharp: false, ..copy(spec) }, 'v', value));
-            out.push(b')');
-            out
-        }
+    if value.is_nil() {
+        return format!("%!{verb}(<nil>)").into_bytes();
     }
+    let mut out = format!("%!{verb}({}=", value.type_name()).into_bytes();
+    out.extend(match value {
+        Value::Duration(nanos) => integer(spec, 'v', *nanos, value),
+        value => format_one(spec, 'v', value),
+    });
+    out.push(b')');
+    out
 }
 
 fn format_one(spec: &Spec, verb: char, value: &Value) -> Vec<u8> {
     match (verb, value) {
-        ('T', value) => pad(spec, value.type_name().into_owned().into_bytes()),
+        ('T', value) => pad(spec, cut(spec, value.type_name().as_bytes())),
         ('v', Value::Missing | Value::Nil) => pad(spec, b"<nil>".to_vec()),
-        ('p', value) => bad_verb(spec, verb, value),
-        ('v', value) if spec.sharp => pad(spec, go_syntax(value).into_bytes()),
+        ('p' | 'w', value) => bad_verb(spec, verb, value),
+        ('v', value) if spec.syntax => syntax::syntax(spec, value),
+        ('v' | 's' | 'x' | 'X' | 'q', Value::Duration(_) | Value::Time(_) | Value::Version(_)) => {
+            string(spec, verb, &sprint(value), value)
+        }
         (_, Value::List(list)) => {
             let items = list.values.iter().map(|item| format_item(spec, verb, item));
             surround(b"[", items, b']', spec.room)
@@ -279,16 +290,13 @@ fn format_one(spec: &Spec, verb: char, value: &Value) -> Vec<u8> {
         (_, Value::Float(number)) => floating(spec, verb, *number, value),
         (_, Value::Complex(real, imaginary)) => complex(spec, verb, (*real, *imaginary), value),
         (_, Value::String(text)) => string(spec, verb, text.bytes(), value),
-        (_, Value::Duration(number)) => match verb {
-            'v' | 's' => pad(spec, sprint(value)),
-            'q' => pad(spec, quote_with(&sprint(value), '"', false).into_bytes()),
-            _ => integer(spec, verb, *number, value),
-        },
-        (_, Value::Time(_) | Value::Version(_)) => match verb {
-            'v' | 's' => pad(spec, sprint(value)),
-            'q' => pad(spec, quote_with(&sprint(value), '"', false).into_bytes()),
-            _ => bad_verb(spec, verb, value),
-        },
+        (_, Value::Duration(number)) => integer(spec, verb, *number, value),
+        (_, Value::Version(version)) => {
+            let fields = version.fields().into_iter();
+            let fields = fields.map(|(_, field)| format_one(spec, verb, &field));
+            surround(b"&{", fields, b'}', spec.room)
+        }
+        (_, Value::Time(_)) => bad_verb(spec, verb, value),
         (_, Value::Missing | Value::Nil) => bad_verb(spec, verb, value),
     }
 }
@@ -321,8 +329,7 @@ fn integer(spec: &Spec, verb: char, number: i64, value: &Value) -> Vec<u8> {
     let (digits, prefix) = match verb {
         'v' | 'd' => (magnitude.to_string(), ""),
         'b' => (format!("{magnitude:b}"), "0b"),
-        'o' => (format!("{magnitude:o}"), "0"),
-        'O' => (format!("{magnitude:o}"), "0o"),
+        'o' | 'O' => (format!("{magnitude:o}"), "0"),
         'x' => (format!("{magnitude:x}"), "0x"),
         'X' => (format!("{magnitude:X}"), "0X"),
         'c' => {
@@ -334,13 +341,7 @@ fn integer(spec: &Spec, verb: char, number: i64, value: &Value) -> Vec<u8> {
             return pad(spec, quote_with(c.to_string().as_bytes(), '\'', spec.plus).into_bytes());
         }
         'U' => {
-            let mut shown = format!("U+{magnitude:04X}");
-            if spec.sharp
-                && let Some(c) = u32::try_from(number).ok().and_then(char::from_u32)
-            {
-                write!(shown, " '{c}'").expect("a String takes all");
-            }
-            return pad(spec, shown.into_bytes());
+            return pad(&Spec { zero: false, ..copy(spec) }, unicode(spec, number).into_bytes());
         }
         _ => return bad_verb(spec, verb, value),
     };
@@ -350,7 +351,6 @@ fn integer(spec: &Spec, verb: char, number: i64, value: &Value) -> Vec<u8> {
         (_, _, true) => " ",
         _ => "",
     };
-    let prefix = if spec.sharp || verb == 'O' { prefix } else { "" };
     let least = match spec.precision {
         // A precision of zero shows zero as nothing.
         Some(0) if number == 0 => return pad(&Spec { zero: false, ..copy(spec) }, Vec::new()),
@@ -358,8 +358,24 @@ fn integer(spec: &Spec, verb: char, number: i64, value: &Value) -> Vec<u8> {
         None if spec.zero && !spec.minus => spec.width.unwrap_or(0).saturating_sub(sign.len()),
         None => 0,
     };
-    let shown = format!("{sign}{prefix}{digits:0>least$}");
+    let digits = format!("{digits:0>least$}");
+    // One zero in front is enough for an octal number.
+    let has_prefix = spec.sharp && !(prefix == "0" && digits.starts_with('0'));
+    let prefix = if has_prefix { prefix } else { "" };
+    let octal = if verb == 'O' { "0o" } else { "" };
+    let shown = format!("{sign}{octal}{prefix}{digits}");
     pad(&Spec { zero: false, ..copy(spec) }, shown.into_bytes())
+}
+
+/// `U+0041 'A'`: at least four digits, and the character only when it can be seen.
+fn unicode(spec: &Spec, number: i64) -> String {
+    let least = spec.precision.unwrap_or(0).max(4);
+    let mut shown = format!("U+{:0least$X}", number.cast_unsigned());
+    let c = u32::try_from(number).ok().and_then(char::from_u32);
+    if let Some(c) = c.filter(|c| spec.sharp && is_printable(*c)) {
+        write!(shown, " '{c}'").expect("a String takes all");
+    }
+    shown
 }
 
 fn copy(spec: &Spec) -> Spec {
@@ -367,11 +383,16 @@ fn copy(spec: &Spec) -> Spec {
 }
 
 fn floating(spec: &Spec, verb: char, number: f64, value: &Value) -> Vec<u8> {
-    let shown = match verb {
-        'v' => float(number, 'g', spec.precision),
-        'e' | 'E' | 'f' | 'F' => float(number, verb, Some(spec.precision.unwrap_or(6))),
-        'g' | 'G' | 'x' | 'X' => float(number, verb, spec.precision),
+    let (verb, precision) = match verb {
+        'v' => ('g', spec.precision),
+        'e' | 'E' | 'f' | 'F' => (verb, Some(spec.precision.unwrap_or(6))),
+        'g' | 'G' | 'x' | 'X' | 'b' => (verb, spec.precision),
         _ => return bad_verb(spec, verb, value),
+    };
+    let shown = float(number, verb, precision);
+    let shown = match spec.sharp && verb != 'b' && number.is_finite() {
+        true => with_point(&shown, verb, precision),
+        false => shown,
     };
     let shown = match shown.strip_prefix('+') {
         Some(rest) if !spec.plus => rest.to_owned(),
@@ -393,6 +414,23 @@ fn floating(spec: &Spec, verb: char, number: f64, value: &Value) -> Vec<u8> {
         return format!("{sign}{digits:0>width$}").into_bytes();
     }
     pad(&Spec { zero: false, ..copy(spec) }, shown.into_bytes())
+}
+
+/// With a decimal point and the zeros at its end, of six digits or as many as are asked for.
+fn with_point(shown: &str, verb: char, precision: Option<usize>) -> String {
+    let wanted = match verb {
+        'g' | 'G' | 'x' => precision.unwrap_or(6),
+        _ => 0,
+    };
+    let is_hexadecimal = matches!(verb, 'x' | 'X');
+    let is_tail = |c: char| matches!(c, 'p' | 'P') || (!is_hexadecimal && matches!(c, 'e' | 'E'));
+    let (number, tail) = shown.split_at(shown.find(is_tail).unwrap_or(shown.len()));
+    let digits = number.trim_start_matches(['-', '+']);
+    let point = if number.contains('.') { "" } else { "." };
+    // All from the first that is not zero; a zero before the point counts when there is no more.
+    let there = digits.chars().filter(|c| *c != '.').skip_while(|c| *c == '0').count()
+        + usize::from(digits == "0");
+    format!("{number}{point}{}{tail}", "0".repeat(wanted.saturating_sub(there)))
 }
 
 /// Width and flags are those of each part.

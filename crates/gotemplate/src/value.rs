@@ -566,7 +566,7 @@ impl Value {
                     .collect::<Option<_>>()?,
             ),
             Self::Time(time) => Json::String(crate::functions::dates::rfc3339(&time.0)),
-            Self::Version(version) => Json::String(version.original().to_owned()),
+            Self::Version(version) => Json::String(version.to_string()),
             Self::Certificate(pair) => pair.as_map().to_json()?,
         })
     }

@@ -251,7 +251,7 @@ fn js(text: &str) -> String {
             c if u32::from(c) < 0x20 => {
                 write!(out, "\\u{:04X}", u32::from(c)).expect("a String takes all");
             }
-            c if c.is_control() || matches!(u32::from(c), 0x2028 | 0x2029) => {
+            c if !c.is_ascii() && !print::is_printable(c) => {
                 write!(out, "\\u{:04X}", u32::from(c)).expect("a String takes all");
             }
             c => out.push(c),

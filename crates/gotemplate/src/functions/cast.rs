@@ -12,7 +12,7 @@ pub(super) fn text(value: &Value) -> String {
 #[expect(clippy::cast_possible_truncation, reason = "as Go converts, but saturating")]
 pub(super) fn int(value: &Value) -> i64 {
     match value {
-        Value::Int(value, _) | Value::Duration(value) => *value,
+        Value::Int(value, _) => *value,
         // What does not fit is the smallest integer, as the processor that most run it on has it.
         Value::Float(value) if *value >= 9_223_372_036_854_775_808.0 || value.is_nan() => i64::MIN,
         Value::Float(value) => *value as i64,
@@ -26,7 +26,7 @@ pub(super) fn int(value: &Value) -> i64 {
 #[expect(clippy::cast_precision_loss, reason = "as Go converts")]
 pub(super) fn float(value: &Value) -> f64 {
     match value {
-        Value::Int(value, _) | Value::Duration(value) => *value as f64,
+        Value::Int(value, _) => *value as f64,
         Value::Float(value) => *value,
         Value::Bool(value) => f64::from(u8::from(*value)),
         Value::String(text) => parse_float(&text.text()).unwrap_or(0.0),
@@ -45,7 +45,7 @@ fn zero_decimal(text: &str) -> &str {
 }
 
 /// `strconv.ParseInt(text, 0, 64)`.
-pub(super) fn parse_int(text: &str) -> Option<i64> {
+pub(crate) fn parse_int(text: &str) -> Option<i64> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),

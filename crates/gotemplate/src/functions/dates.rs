@@ -9,7 +9,7 @@ use jiff::{Timestamp, Zoned, civil};
 use super::Param::{Any, String as Str, Time};
 use super::{Answer, Call, Function};
 use crate::exec::Message;
-use crate::value::{Moment, Value};
+use crate::value::{IntType, Moment, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("now", &[], |_| Ok(moment(now()))).volatile(),
@@ -42,7 +42,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("duration", &[Any], |call| {
         let seconds = match &call.arguments[0] {
             Value::String(text) => text.text().parse().unwrap_or(0),
-            Value::Int(seconds, crate::value::IntType::Int64) => *seconds,
+            Value::Int(seconds, IntType::Int64) => *seconds,
             _ => 0,
         };
         Ok(Value::string(duration_text(seconds.wrapping_mul(1_000_000_000))))
@@ -93,9 +93,11 @@ fn zero() -> Value {
 fn time_of(value: &Value) -> Zoned {
     match value {
         Value::Time(time) => time.0.with_time_zone(TimeZone::UTC),
-        Value::Int(seconds, _) => Timestamp::from_second(*seconds)
-            .unwrap_or(if *seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
-            .to_zoned(TimeZone::UTC),
+        Value::Int(seconds, IntType::Int | IntType::Int32 | IntType::Int64) => {
+            Timestamp::from_second(*seconds)
+                .unwrap_or(if *seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
+                .to_zoned(TimeZone::UTC)
+        }
         _ => now().to_zoned(TimeZone::UTC),
     }
 }
@@ -124,7 +126,7 @@ fn modify(call: &Call<'_>) -> Result<Value, Message> {
 fn round(call: &Call<'_>) -> Answer {
     let nanos = match &call.arguments[0] {
         Value::String(text) => parse_duration(&text.text()).unwrap_or(0),
-        Value::Int(nanos, crate::value::IntType::Int64) => *nanos,
+        Value::Int(nanos, IntType::Int64) => *nanos,
         Value::Time(time) => {
             let since = now().as_nanosecond() - time.0.timestamp().as_nanosecond();
             i64::try_from(since).unwrap_or(i64::MAX)
@@ -235,6 +237,24 @@ pub(crate) fn rfc3339(time: &Zoned) -> String {
 /// As `time.Time` prints itself.
 pub(crate) fn go_string(time: &Zoned) -> String {
     format(time, "2006-01-02 15:04:05.999999999 -0700 MST")
+}
+
+/// As `%#v` prints it.
+pub(crate) fn go_syntax(time: &Zoned) -> String {
+    let month = MONTHS[usize::from(time.month().unsigned_abs()) - 1];
+    let zone = match time.time_zone().iana_name() {
+        None | Some("UTC") => "time.UTC".to_owned(),
+        Some(name) => format!("time.Location({name:?})"),
+    };
+    format!(
+        "time.Date({}, time.{month}, {}, {}, {}, {}, {}, {zone})",
+        time.year(),
+        time.day(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+        time.subsec_nanosecond()
+    )
 }
 
 /// The pieces of a layout, longest first where one begins another.
@@ -393,8 +413,9 @@ fn offset(time: &Zoned, piece: &str) -> String {
 /// What was read of a time so far.
 struct Read {
     year: i16,
-    month: i8,
-    day: i8,
+    month: Option<i8>,
+    day: Option<i8>,
+    day_of_year: Option<i16>,
     hour: i8,
     minute: i8,
     second: i8,
@@ -403,13 +424,30 @@ struct Read {
     offset: Option<i32>,
 }
 
+impl Read {
+    /// The day; where it is told by its number in the year, the month and day that are told too
+    /// must be those.
+    fn date(&self) -> Option<civil::Date> {
+        let Some(number) = self.day_of_year else {
+            return civil::Date::new(self.year, self.month.unwrap_or(1), self.day.unwrap_or(1))
+                .ok();
+        };
+        let first = civil::Date::new(self.year, 1, 1).ok()?;
+        let date = first.with().day_of_year(number).build().ok()?;
+        let is_same = self.month.is_none_or(|month| month == date.month())
+            && self.day.is_none_or(|day| day == date.day());
+        is_same.then_some(date)
+    }
+}
+
 /// Reads a time by a Go layout; without a zone in it, in UTC.
 pub(super) fn parse(layout: &str, text: &str) -> Result<Value, Message> {
     let fail = || Message::from(format!("parsing time {text:?} as {layout:?}: cannot parse"));
     let mut read = Read {
         year: 0,
-        month: 1,
-        day: 1,
+        month: None,
+        day: None,
+        day_of_year: None,
         hour: 0,
         minute: 0,
         second: 0,
@@ -437,20 +475,13 @@ pub(super) fn parse(layout: &str, text: &str) -> Result<Value, Message> {
         _ => read.hour,
     };
     let range = |_| Message::from(format!("parsing time {text:?}: out of range"));
-    let date = civil::DateTime::new(
-        read.year,
-        read.month,
-        read.day,
-        hour,
-        read.minute,
-        read.second,
-        read.nanos,
-    );
+    let time = civil::Time::new(hour, read.minute, read.second, read.nanos).map_err(range)?;
+    let date = read.date().ok_or_else(|| format!("parsing time {text:?}: out of range"))?;
     let zone = match read.offset {
         None | Some(0) => TimeZone::UTC,
         Some(seconds) => TimeZone::fixed(jiff::tz::Offset::from_seconds(seconds).map_err(range)?),
     };
-    let zoned = date.and_then(|date| date.to_zoned(zone)).map_err(range)?;
+    let zoned = date.to_datetime(time).to_zoned(zone).map_err(range)?;
     Ok(Value::Time(Rc::new(Moment(zoned))))
 }
 
@@ -475,7 +506,7 @@ fn take<'a>(read: &mut Read, piece: &str, text: &'a str) -> Option<&'a str> {
         "" => return Some(text),
         "January" | "Jan" => {
             let (month, rest) = word(text, &MONTHS, if piece == "Jan" { 3 } else { 9 })?;
-            read.month = month + 1;
+            read.month = Some(month + 1);
             return Some(rest);
         }
         "Monday" | "Mon" => {
@@ -498,7 +529,11 @@ fn take<'a>(read: &mut Read, piece: &str, text: &'a str) -> Option<&'a str> {
             return (3..=5).contains(&end).then(|| &text[end..]);
         }
         "2006" => number(text, 4, 4)?,
-        "002" | "__2" => return None,
+        "002" => number(text, 3, 3)?,
+        "__2" => {
+            let spaces = text.bytes().take(2).take_while(|byte| *byte == b' ').count();
+            number(&text[spaces..], 1, 3)?
+        }
         "01" | "02" | "03" | "04" | "05" | "06" => number(text, 2, 2)?,
         "1" | "2" | "3" | "4" | "5" | "15" => number(text, 1, 2)?,
         "_2" => number(text.strip_prefix(' ').unwrap_or(text), 1, 2)?,
@@ -522,8 +557,9 @@ fn take<'a>(read: &mut Read, piece: &str, text: &'a str) -> Option<&'a str> {
             read.year =
                 i16::try_from(if value >= 69 { 1900 + value } else { 2000 + value }).ok()?;
         }
-        "01" | "1" => read.month = small(value)?,
-        "02" | "2" | "_2" => read.day = small(value)?,
+        "002" | "__2" => read.day_of_year = Some(i16::try_from(value).ok()?),
+        "01" | "1" => read.month = Some(small(value)?),
+        "02" | "2" | "_2" => read.day = Some(small(value)?),
         "15" | "03" | "3" => read.hour = small(value)?,
         "04" | "4" => read.minute = small(value)?,
         _ => read.second = small(value)?,

@@ -247,8 +247,9 @@ pub(super) fn write_json(
         }
         Value::Complex(..) => return Err("json: unsupported type: complex128".into()),
         Value::Time(time) => write_text(out, super::dates::rfc3339(&time.0).as_bytes(), html),
-        Value::Version(version) => write_text(out, version.original().as_bytes(), html),
+        Value::Version(version) => write_text(out, version.to_string().as_bytes(), html),
         Value::Certificate(pair) => write_json(out, &pair.as_map(), html, indent, depth)?,
+        Value::Duration(nanos) => out.push_str(&nanos.to_string()),
         other => out.push_str(&print::text(other)),
     }
     Ok(())

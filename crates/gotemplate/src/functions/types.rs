@@ -7,7 +7,23 @@ use crate::value::Value;
 /// What a constant such as `1+2i` is read as: a call with its two parts, which no template can
 /// write, for its name is no word of the language.
 pub(crate) const COMPLEX: &str = "complex\u{2071}";
-pub(super) const COMPLEX_FUNCTION: &Function = &Function::new(COMPLEX, &[Str, Str], complex);
+/// The same for a text with bytes by their numbers, such as `"\xff"`, in base 64.
+pub(crate) const BYTES: &str = "bytes\u{2071}";
+/// And for the smallest integer, whose number without its sign the parser takes for too large.
+pub(crate) const LEAST: &str = "least\u{2071}";
+
+/// What constants are read as.
+pub(super) fn constant(name: &str) -> Option<&'static Function> {
+    CONSTANTS.iter().find(|function| function.name == name)
+}
+
+static CONSTANTS: [Function; 3] = [
+    Function::new(COMPLEX, &[Str, Str], complex),
+    Function::new(BYTES, &[Str], |call| {
+        Ok(Value::string(super::encoding::from_base64(call.bytes(0)).unwrap_or_default()))
+    }),
+    Function::new(LEAST, &[], |_| Ok(Value::int(i64::MIN))),
+];
 
 fn complex(call: &Call<'_>) -> Answer {
     match (cast::parse_float(&call.text(0)), cast::parse_float(&call.text(1))) {

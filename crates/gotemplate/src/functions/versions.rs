@@ -10,7 +10,7 @@ use regex::Regex;
 use super::Function;
 use super::Param::String as Str;
 use crate::exec::Message;
-use crate::value::Value;
+use crate::value::{IntType, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("semver", &[Str], |call| {
@@ -58,6 +58,20 @@ static HYPHEN: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 impl Version {
+    /// The fields as Go has them.
+    pub(crate) fn fields(&self) -> [(&'static str, Value); 6] {
+        let number =
+            |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX), IntType::Uint64);
+        [
+            ("major", number(self.major)),
+            ("minor", number(self.minor)),
+            ("patch", number(self.patch)),
+            ("pre", Value::string(self.prerelease.as_str())),
+            ("metadata", Value::string(self.metadata.as_str())),
+            ("original", Value::string(self.original.as_str())),
+        ]
+    }
+
     /// Reads a version, complete or not.
     ///
     /// # Errors

@@ -99,6 +99,7 @@ fn write(out: &mut String, value: &Value, indent: usize, place: Place) -> Result
             super::encoding::write_json(&mut json, value, false, None, 0)?;
             scalar(out, json.trim_matches('"'), indent, false);
         }
+        Value::Duration(nanos) => out.push_str(&nanos.to_string()),
         Value::Certificate(pair) => write(out, &pair.as_map(), indent, place)?,
         other => out.push_str(&print::text(other)),
     }
