@@ -23,7 +23,7 @@ const API_VERSIONS: [&str; 2] = [API_VERSION, argo::API_VERSION];
 const KINDS: [&str; 3] = ["ApplicationSet", "Application", "Cluster"];
 
 /// The most bytes of one file of documents, and the most documents in it.
-pub const LIMITS: yaml::Limits = yaml::Limits::new(4 << 20, 10_000);
+pub const LIMITS: yaml::Limits = yaml::Limits::new(4 << 20, 10_000).with_floats();
 
 /// A resource of the fleet, read from a document. Sets and applications are shared: who keeps
 /// results for them can tell by the pointer that nothing has changed.
@@ -179,6 +179,7 @@ pub fn resource(index: usize, document: Value) -> Result<Resource, DocumentError
     if version != API_VERSION {
         return Err(DocumentError::ApiVersion { index, version });
     }
+    let body = body.into_iter().map(|(field, part)| (field, yaml::without_floats(part))).collect();
     match kind.as_str() {
         "ApplicationSet" => {
             let set: ApplicationSet = typed("ApplicationSet", body)?;

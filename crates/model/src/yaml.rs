@@ -1,26 +1,30 @@
 //! YAML as Kubernetes reads it, into JSON values, within bounds.
 //!
 //! Every text from outside comes through here: fleet resources, manifests, kustomizations, Helm
-//! values. The events come from saphyr-parser; what a plain scalar means is decided in `scalar`,
-//! after YAML 1.1 as sigs.k8s.io/yaml has it (`on` is true, `0755` is 493). JSON text is read by
-//! serde_json, since JSON has escapes that YAML lacks.
+//! values. `tokens` and `events` read it as libyaml does, on whose rules kubectl, Helm and Argo CD
+//! rest; what a plain scalar means is decided in `scalar`, after YAML 1.1 as sigs.k8s.io/yaml has it
+//! (`on` is true, `0755` is 493). JSON text is read by serde_json, since JSON has escapes that YAML
+//! lacks. `oracle/` asks Go what it reads; its answers are in `yaml/answers.jsonl`.
 //!
 //! Where Kubernetes' own readers disagree or lose data, the text is refused: a key that stands
 //! twice, a merge key that would overrule a key written before it, a NUL byte.
 
+mod events;
 mod json;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use events::Parser;
 use scalar::Scalar;
+pub(crate) use scalar::float_text;
 
 /// The deepest nesting, also after aliases are expanded. Kubernetes objects stay below 40; deeper
 /// values would also be dropped recursively.
@@ -32,8 +36,6 @@ const MAX_NODES: usize = 2_000_000;
 const MAX_ALIAS_BYTES: usize = 8 << 20;
 /// What one value costs beside its text.
 const NODE_BYTES: usize = 64;
-/// How many tabs after a colon are put right; each costs one more pass over the text.
-const MAX_TAB_REPAIRS: usize = 16;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// What a text may cost before it is refused. Depth, values and aliases have fixed bounds.
@@ -43,12 +45,20 @@ pub struct Limits {
     pub bytes: usize,
     /// Documents in the text, empty ones not counted.
     pub documents: usize,
+    floats: bool,
 }
 
 impl Limits {
     #[must_use]
     pub const fn new(bytes: usize, documents: usize) -> Self {
-        Self { bytes, documents }
+        Self { bytes, documents, floats: false }
+    }
+
+    /// Whole numbers that are written as floats stay floats, for those who will want them as text:
+    /// there `1e6` is `1e+06`. [`without_floats`] makes integers of what remains.
+    #[must_use]
+    pub const fn with_floats(self) -> Self {
+        Self { floats: true, ..self }
     }
 }
 
@@ -76,63 +86,7 @@ pub fn read(text: &[u8], limits: Limits) -> Result<Vec<Value>, YamlError> {
     if let Some(read) = json::read(text, limits) {
         return read;
     }
-    repair_tabs(text, |text| parse(text, limits))
-}
-
-/// The scanner refuses a tab between `:` and a word, which YAML and Kubernetes allow; it names the
-/// place, so the tab can be made a space there without touching any other tab.
-fn repair_tabs<T>(text: &str, parse: impl Fn(&str) -> Result<T, Failure>) -> Result<T, YamlError> {
-    let mut text = Cow::Borrowed(text);
-    for _ in 0..MAX_TAB_REPAIRS {
-        match parse(&text) {
-            Err(Failure::TabAfterColon { end, .. }) if text.as_bytes()[end - 1] == b'\t' => {
-                text.to_mut().replace_range(end - 1..end, " ");
-            }
-            other => return other.map_err(Failure::into_error),
-        }
-    }
-    parse(&text).map_err(Failure::into_error)
-}
-
-/// Why `parse` gave up.
-enum Failure {
-    Final(YamlError),
-    /// `end` is the byte after the tab.
-    TabAfterColon {
-        line: usize,
-        end: usize,
-    },
-}
-
-impl From<YamlError> for Failure {
-    fn from(error: YamlError) -> Self {
-        Self::Final(error)
-    }
-}
-
-impl Failure {
-    fn into_error(self) -> YamlError {
-        match self {
-            Self::Final(error) => error,
-            Self::TabAfterColon { line, .. } => {
-                YamlError::at(line, "a tab stands after ':'; put a space there")
-            }
-        }
-    }
-
-    fn of_scan(error: &ScanError, text: &str) -> Self {
-        let line = error.marker().line();
-        match error.info() {
-            // The scanner's own bound on nested brackets, which it may meet while it looks ahead.
-            "recursion limit exceeded" => too_deep(line).into(),
-            "':' must be followed by a valid YAML whitespace" => {
-                let end = text.char_indices().nth(error.marker().index());
-                let end = end.map_or(text.len(), |(byte, _)| byte);
-                Self::TabAfterColon { line, end: end.max(1) }
-            }
-            info => YamlError::at(line, info.trim_end_matches('.')).into(),
-        }
-    }
+    parse(text, limits, Reading::Safe)
 }
 
 /// Reads the first document as sigs.k8s.io/yaml reads it into a tree, its bad habits included: of a
@@ -143,13 +97,25 @@ impl Failure {
 /// When the text is not YAML, or is over a limit.
 pub fn read_as_go(text: &[u8], bytes: usize) -> Result<Value, YamlError> {
     let text = checked_text(text, bytes)?;
-    let limits = Limits { bytes, documents: 1 };
-    let read = repair_tabs(text, |text| parse_with(text, limits, Reading::AsGo))?;
+    let limits = Limits::new(bytes, 1);
+    let read = parse(text, limits, Reading::AsGo)?;
     Ok(read.into_iter().next().unwrap_or(Value::Null))
 }
 
-fn parse(text: &str, limits: Limits) -> Result<Vec<Value>, Failure> {
-    parse_with(text, limits, Reading::Safe)
+/// The tree with integers for the whole numbers that [`Limits::with_floats`] left as floats.
+#[must_use]
+pub fn without_floats(value: Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() => scalar::number_value(float).unwrap_or_default(),
+            _ => Value::Number(number),
+        },
+        Value::Array(items) => items.into_iter().map(without_floats).collect(),
+        Value::Object(entries) => {
+            entries.into_iter().map(|(key, value)| (key, without_floats(value))).collect()
+        }
+        other => other,
+    }
 }
 
 /// What to do where readers disagree.
@@ -162,31 +128,10 @@ enum Reading {
     AsGo,
 }
 
-fn parse_with(text: &str, limits: Limits, reading: Reading) -> Result<Vec<Value>, Failure> {
+fn parse(text: &str, limits: Limits, reading: Reading) -> Result<Vec<Value>, YamlError> {
     let mut documents = Documents { done: Vec::new(), limit: limits.documents };
-    let mut builder = Builder { reading, ..Builder::default() };
-    let mut parser = Parser::new_from_str(text);
-    while let Some(event) = parser.next_event() {
-        let (event, span) = event.map_err(|error| Failure::of_scan(&error, text))?;
-        let line = span.start.line();
-        match event {
-            Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
-            Event::DocumentStart(_) => builder.start_document(line),
-            Event::DocumentEnd => {
-                documents.push(builder.root.take(), builder.document_line)?;
-                if reading == Reading::AsGo {
-                    break;
-                }
-            }
-            Event::Alias(id) => builder.alias(id, line)?,
-            Event::Scalar(text, style, anchor, tag) => {
-                builder.scalar(text, style, anchor, tag.as_deref(), line)?;
-            }
-            Event::SequenceStart(anchor, _) => builder.open(Collection::List, anchor, line)?,
-            Event::MappingStart(anchor, _) => builder.open(Collection::Mapping, anchor, line)?,
-            Event::SequenceEnd | Event::MappingEnd => builder.close(line)?,
-        }
-    }
+    let builder = Builder { reading, floats: limits.floats, ..Builder::default() };
+    Parser::new(text, builder, &mut documents).run()?;
     Ok(documents.done)
 }
 
@@ -262,10 +207,12 @@ enum Key {
 #[derive(Default)]
 struct Builder {
     reading: Reading,
-    open: Vec<(Open, usize)>,
+    floats: bool,
+    open: Vec<(Open, Option<String>)>,
     root: Option<Value>,
     document_line: usize,
-    anchors: HashMap<usize, Anchored>,
+    /// `None` for what is not complete.
+    anchors: HashMap<String, Option<Anchored>>,
     nodes: usize,
     alias_bytes: usize,
 }
@@ -293,35 +240,44 @@ impl Builder {
 
     fn scalar(
         &mut self,
-        text: Cow<'_, str>,
-        style: ScalarStyle,
-        anchor: usize,
-        tag: Option<&Tag>,
+        text: String,
+        plain: bool,
+        anchor: Option<String>,
+        tag: Option<&str>,
         line: usize,
     ) -> Result<(), YamlError> {
         self.count(1, line)?;
-        let plain = style == ScalarStyle::Plain;
-        if plain && tag.is_none() && text == "<<" && self.awaits_key() {
+        if text == "<<" && self.awaits_key() && scalar::is_merge(plain, tag) {
             return self.set_key(Key::Merge, line);
         }
-        let scalar =
-            scalar::resolve(text, plain, tag).map_err(|message| YamlError::at(line, message))?;
+        let scalar = scalar::resolve(Cow::Owned(text), plain, tag);
+        let scalar = scalar.map_err(|message| YamlError::at(line, message))?;
         if self.awaits_key() {
-            if anchor != 0 {
-                let value = scalar.clone().into_value();
-                self.remember(anchor, &value.map_err(|m| YamlError::at(line, m))?, line)?;
+            if anchor.is_some() {
+                // An infinite number can be a key, and nothing else.
+                let value = scalar.clone().into_value(self.floats).unwrap_or_default();
+                self.remember(anchor, &value, line)?;
             }
             let key = scalar.into_key().map_err(|message| YamlError::at(line, message))?;
             return self.set_key(Key::Named(key), line);
         }
-        let value = scalar.into_value().map_err(|message| YamlError::at(line, message))?;
+        let value =
+            scalar.into_value(self.floats).map_err(|message| YamlError::at(line, message))?;
         self.remember(anchor, &value, line)?;
         self.place(value, line)
     }
 
-    fn alias(&mut self, id: usize, line: usize) -> Result<(), YamlError> {
-        let Some(Anchored { value, cost }) = self.anchors.get(&id) else {
-            return Err(YamlError::at(line, "the alias stands inside of the value it names"));
+    fn alias(&mut self, name: &str, line: usize) -> Result<(), YamlError> {
+        let Anchored { value, cost } = match self.anchors.get(name) {
+            Some(Some(anchored)) => anchored,
+            Some(None) => {
+                return Err(YamlError::at(line, "the alias stands inside of the value it names"));
+            }
+            None => {
+                let name: String = name.chars().take(80).collect();
+                let message = format!("nothing before *{name} has the anchor &{name}");
+                return Err(YamlError::at(line, message));
+            }
         };
         if self.open.len() + cost.depth > MAX_DEPTH {
             return Err(too_deep(line));
@@ -337,7 +293,12 @@ impl Builder {
         self.place(value, line)
     }
 
-    fn open(&mut self, kind: Collection, anchor: usize, line: usize) -> Result<(), YamlError> {
+    fn open(
+        &mut self,
+        kind: Collection,
+        anchor: Option<String>,
+        line: usize,
+    ) -> Result<(), YamlError> {
         self.count(1, line)?;
         if self.awaits_key() {
             return Err(YamlError::at(line, "a mapping or a list cannot be a key"));
@@ -349,6 +310,9 @@ impl Builder {
             Collection::List => Open::List(Vec::new()),
             Collection::Mapping => Open::Mapping { map: Map::new(), key: None, merged: None },
         };
+        if let Some(name) = &anchor {
+            self.anchors.insert(name.clone(), None);
+        }
         self.open.push((open, anchor));
         Ok(())
     }
@@ -364,6 +328,9 @@ impl Builder {
                 Value::Object(map)
             }
         };
+        // An anchor of the same name within this value came later than its own.
+        let is_last = |name: &String| matches!(self.anchors.get(name), Some(None));
+        let anchor = anchor.filter(is_last);
         self.remember(anchor, &value, line)?;
         self.place(value, line)
     }
@@ -407,13 +374,16 @@ impl Builder {
     }
 
     /// Keeps a value that has an anchor, for its aliases.
-    fn remember(&mut self, anchor: usize, value: &Value, line: usize) -> Result<(), YamlError> {
-        if anchor == 0 {
-            return Ok(());
-        }
+    fn remember(
+        &mut self,
+        anchor: Option<String>,
+        value: &Value,
+        line: usize,
+    ) -> Result<(), YamlError> {
+        let Some(name) = anchor else { return Ok(()) };
         let cost = cost(value);
         self.charge(cost, line)?;
-        self.anchors.insert(anchor, Anchored { value: value.clone(), cost });
+        self.anchors.insert(name, Some(Anchored { value: value.clone(), cost }));
         Ok(())
     }
 

@@ -233,7 +233,7 @@ fn what_fails_here_is_kept_and_a_problem() {
 
             0 added, 0 changed, 0 removed, 8 kept as they are, 0 unchanged.
             Problems:
-              sets/more/tools.yaml: InvalidDocument: line 2: while parsing a flow sequence, expected ',' or ']'
+              sets/more/tools.yaml: InvalidDocument: line 1: ',' or ']' is expected here
               web, clusters eu-1 × git apps/api: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
               web, clusters eu-1 × git apps/shop: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server
               web, clusters eu-1 × git apps/site: TemplateFailed: spec.source.path: "{{paht}}" (line 1, column 1) needs the parameter paht, which is not there; there are: metadata.labels.env, name, nameNormalized, path.basename, path.basenameNormalized, path.path, path.segments.0, path.segments.1, project, server

@@ -221,7 +221,7 @@ spec:
                 },
                 {
                   "element": "",
-                  "message": "line 2: while parsing a node, did not find expected node content",
+                  "message": "line 2: a value is expected here, and there is none",
                   "reason": "InvalidDocument",
                   "set": "bad.yaml"
                 },
@@ -380,7 +380,7 @@ fn a_folder_stands_for_the_documents_in_it() {
         &words,
         &expect![[r#"
         web-eu-1
-        problem: sets/broken.yaml: InvalidDocument: line 3: while parsing a node, did not find expected node content
+        problem: sets/broken.yaml: InvalidDocument: line 3: a value is expected here, and there is none
         error: 1 problem
         exit 1
     "#]],

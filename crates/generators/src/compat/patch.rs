@@ -7,7 +7,7 @@
 mod lists;
 mod typed;
 
-use model::argo::schema::{APPLICATION_SPEC, Field, Kind, METADATA, Table};
+use model::argo::schema::{APPLICATION_SPEC, Field, Kind, METADATA, OPERATION, Table};
 use model::yaml;
 use serde_json::{Map, Value};
 
@@ -26,7 +26,7 @@ static PATCHED: Table = Table {
         Field { name: "metadata", kind: Kind::Object(&METADATA) },
         Field { name: "spec", kind: Kind::Object(&APPLICATION_SPEC) },
         Field { name: "status", kind: Kind::Any },
-        Field { name: "operation", kind: Kind::Any },
+        Field { name: "operation", kind: Kind::Object(&OPERATION) },
     ],
 };
 
@@ -43,15 +43,22 @@ pub(super) fn apply(document: Value, patch: &str) -> Result<Value, Fault> {
         _ => return Err(invalid("a patch is a map, as an Application is; this is none")),
     };
     typed::check(&Value::Object(patch.clone()), &PATCHED).map_err(invalid)?;
-    let Value::Object(original) = document else {
+    let Value::Object(mut original) = document else {
         return Err(invalid("the template gives no map"));
     };
+    // It is always there in Argo CD's type, so that directives in a patch for it count.
+    let mut had_none = false;
+    if let Some(Value::Object(spec)) = original.get_mut("spec") {
+        had_none = !spec.contains_key("destination");
+        spec.entry("destination").or_insert_with(|| Value::Object(Map::new()));
+    }
     let project = original.get("spec").and_then(|spec| spec.get("project")).cloned();
     let merged = merge_map(original, patch, Some(Kind::Object(&PATCHED))).map_err(invalid)?;
     let mut document = typed::decode(Value::Object(merged), &PATCHED).map_err(invalid)?;
     if let Value::Object(fields) = &mut document {
         fields.retain(|field, _| matches!(field.as_str(), "metadata" | "spec" | "operation"));
         restore_project(fields, project);
+        drop_unsaid(fields, had_none);
     }
     super::render::tidy(&mut document);
     Ok(document)
@@ -78,6 +85,23 @@ fn restore_project(document: &mut Map<String, Value>, project: Option<Value>) {
             Some(project) => spec.insert("project".to_owned(), project),
             None => spec.remove("project"),
         };
+    }
+}
+
+/// What Argo CD's types do not write, beside what they write of no document.
+fn drop_unsaid(document: &mut Map<String, Value>, destination: bool) {
+    if destination
+        && let Some(Value::Object(spec)) = document.get_mut("spec")
+        && spec.get("destination").and_then(Value::as_object).is_some_and(Map::is_empty)
+    {
+        spec.remove("destination");
+    }
+    // Elsewhere `prune: false` is something else than no `prune`.
+    let sync = document.get_mut("operation").and_then(|operation| operation.get_mut("sync"));
+    if let Some(Value::Object(sync)) = sync
+        && sync.get("prune") == Some(&Value::Bool(false))
+    {
+        sync.remove("prune");
     }
 }
 

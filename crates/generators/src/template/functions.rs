@@ -216,6 +216,8 @@ pub(crate) fn normalize(text: &str) -> String {
         c @ ('a'..='z' | '0'..='9' | '-' | '.') => c,
         _ => '-',
     };
+    // In Go this letter has one small letter, and elsewhere a dot behind it.
+    let text = text.replace('İ', "i");
     let mut name: String = text.to_lowercase().chars().map(allowed).collect();
     name.truncate(model::name::MAX_NAME_BYTES);
     name.trim_matches(['-', '.']).to_owned()

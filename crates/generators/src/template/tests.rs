@@ -207,6 +207,7 @@ fn helpers_of_text() {
             "{{indent \"a\n\nb\" 2}}",
             "{{slugify \"Größe & Co._\"}} {{slugify \"abc def\" 4}} {{slugify \"--\"}}",
             "{{normalize \"My_Cluster.eu.\"}}",
+            "{{normalize \"İzmir\"}}",
             "{{sha256 \"\"}}",
             "{{join list \",\"}} {{join path.segments \"_\"}} {{first list}} {{last list}}",
             "{{join items \",\"}}",
@@ -232,6 +233,7 @@ fn helpers_of_text() {
             b" 2}}  →  error: "{{indent \"a\n\nb\" 2}}" is not a template: invalid parameter "\"a\n\nb\""
             {{slugify "Größe & Co._"}} {{slugify "abc def" 4}} {{slugify "--"}}  →  "gr-e-co abc "
             {{normalize "My_Cluster.eu."}}  →  "my-cluster.eu"
+            {{normalize "İzmir"}}  →  "izmir"
             {{sha256 ""}}  →  "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
             {{join list ","}} {{join path.segments "_"}} {{first list}} {{last list}}  →  "a,b,c apps_web a c"
             {{join items ","}}  →  error: "{{join items \",\"}}" (line 1, column 1) failed: join: item 0 is a map, not text; name a key of it, or use toYaml or json
@@ -239,7 +241,7 @@ fn helpers_of_text() {
             {{toYaml metadata}}  →  "annotations: {}\nlabels:\n  env: prod\n  example.com/zone: z1"
             {{toJson items}}  →  "[{\"name\":\"x\",\"port\":80},{\"name\":\"y\",\"port\":443}]"
             {{json name}}  →  "\"eu-1\""
-            {{{json (fromYaml "{")}}}  →  error: "{{{json (fromYaml \"{\")}}}" (line 1, column 1) failed: fromYaml: line 2: while parsing a node, did not find expected node content
+            {{{json (fromYaml "{")}}}  →  error: "{{{json (fromYaml \"{\")}}}" (line 1, column 1) failed: fromYaml: line 1: a value is expected here, and there is none
         "#]],
     );
 }

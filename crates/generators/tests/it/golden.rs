@@ -445,7 +445,7 @@ fn a_bad_file_hides_none_of_the_others() {
         0 git c.yaml[2]  →  held
         0 git e.yaml  →  held
         0 git g.yaml  →  held
-        ! set, git b.yaml: GeneratorFailed: b.yaml: line 2: while parsing a flow sequence, expected ',' or ']'
+        ! set, git b.yaml: GeneratorFailed: b.yaml: line 1: ',' or ']' is expected here
         ! set, git c.yaml[1]: GeneratorFailed: c.yaml: "text" is not a map of parameters, nor a list of maps
         ! set, git c.yaml[2]: GeneratorFailed: c.yaml: the file has the key path, which is the name of a path parameter; rename it, or set pathParamPrefix
         ! set, git e.yaml: GeneratorFailed: e.yaml: line 2: the key "name" stands twice in one mapping

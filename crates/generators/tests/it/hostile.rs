@@ -62,7 +62,7 @@ fn files_that_explode_hurt_nobody_else() {
         ! set, git deep.yaml: GeneratorFailed: deep.yaml: line 1: nested deeper than 128 levels
         ! set, git large.yaml: GeneratorFailed: large.yaml is 10485763 bytes; at most 1048576 are read
         ! set, git nul.yaml: GeneratorFailed: nul.yaml: line 1: the control character 0x00 is not allowed
-        ! set, git torn.yaml: GeneratorFailed: torn.yaml: line 2: while parsing a node, did not find expected node content
+        ! set, git torn.yaml: GeneratorFailed: torn.yaml: line 1: a value is expected here, and there is none
         ! set, git two.yaml: GeneratorFailed: two.yaml: line 2: at most 1 documents are read from one text
         incomplete
     "#]],

@@ -12,7 +12,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
 /// Lower case; what is not a letter, digit, `-` or `.` becomes `-`; at most 253 bytes; no `-` or `.`
 /// at the ends.
 fn normalize(name: &str) -> String {
-    let lower = name.to_lowercase();
+    // In Go this letter has one small letter, and elsewhere a dot behind it.
+    let lower = name.replace('İ', "i").to_lowercase();
     let mut safe: String = lower
         .chars()
         .map(|c| {

@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value};
 
 use super::schema::{Kind, Table};
 use crate::selector::Labels;
-use crate::suggest;
+use crate::{suggest, yaml};
 
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ struct Conform {
 impl Conform {
     fn value(&mut self, value: Value, kind: Kind) -> Result<Value, Fault> {
         match kind {
-            Kind::Any => Ok(value),
+            Kind::Any => Ok(yaml::without_floats(value)),
             Kind::Text => self.text(value),
             Kind::Flag => match value {
                 Value::Null => Ok(Value::Bool(false)),
@@ -207,23 +207,11 @@ fn whole(number: &Number) -> Option<i64> {
     number.as_i64().or_else(|| float().map(|float| float as i64))
 }
 
-/// A number as Go writes it where text is wanted: whole ones in full, others as short as they can
-/// be, with an exponent below 1e-4 and from 1e+06 on. (Go also writes `1e6` as `1e+06`; our YAML
-/// reader has made 1000000 of it before it comes here.)
+/// A number as Go's YAML library writes it where text is wanted: whole ones in full, others in single
+/// precision, so that `1e6` is `1e+06` and `0.123456789` is `0.12345679`.
 pub(super) fn number_text(number: &Number) -> String {
-    let float = match number.as_f64() {
-        Some(float) if number.is_f64() => float,
-        _ => return number.to_string(),
-    };
-    let scientific = format!("{float:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..GO_EXPONENT_FROM).contains(&exponent) {
-        return float.to_string();
+    match number.as_f64() {
+        Some(float) if number.is_f64() => yaml::float_text(float),
+        _ => number.to_string(),
     }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
 }
-
-/// `strconv` with the format `g` and the least number of digits.
-const GO_EXPONENT_FROM: i32 = 6;

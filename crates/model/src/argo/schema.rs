@@ -250,6 +250,33 @@ static RETRY: Table = Table::of(&[integer("limit"), object("backoff", &BACKOFF),
 static BACKOFF: Table = Table::of(&[text("duration"), integer("factor"), text("maxDuration")]);
 static NAMESPACE_METADATA: Table = Table::of(&[labels("labels"), labels("annotations")]);
 
+/// A sync that is asked for with the Application, once.
+pub static OPERATION: Table = Table::of(&[
+    object("sync", &SYNC_OPERATION),
+    object("initiatedBy", &INITIATOR),
+    field("info", Kind::List(&Kind::Object(&NAME_AND_VALUE))),
+    object("retry", &RETRY),
+]);
+static SYNC_OPERATION: Table = Table::of(&[
+    text("revision"),
+    flag("prune"),
+    flag("dryRun"),
+    object("syncStrategy", &SYNC_STRATEGY),
+    field("resources", Kind::List(&Kind::Object(&SYNC_RESOURCE))),
+    object("source", &SOURCE),
+    texts("manifests"),
+    texts("syncOptions"),
+    field("sources", Kind::List(&Kind::Object(&SOURCE))),
+    texts("revisions"),
+    integer("autoHealAttemptsCount"),
+]);
+static SYNC_STRATEGY: Table =
+    Table::of(&[object("apply", &SYNC_FORCE), object("hook", &SYNC_FORCE)]);
+static SYNC_FORCE: Table = Table::of(&[flag("force")]);
+static SYNC_RESOURCE: Table =
+    Table::of(&[text("group"), text("kind"), text("name"), text("namespace")]);
+static INITIATOR: Table = Table::of(&[text("username"), flag("automated")]);
+
 static IGNORE_DIFFERENCES: Table = Table::of(&[
     text("group"),
     text("kind"),
@@ -294,54 +321,35 @@ static EXPRESSION: Table = Table::of(&[text("key"), text("operator"), texts("val
 
 const GENERATOR_KIND: &str = "generator kind";
 
+/// An entry of generators; what combines others stands between the kinds that stand alone.
+macro_rules! generators {
+    ($($combining:expr),*) => {
+        Table {
+            noun: GENERATOR_KIND,
+            fields: &[
+                object("list", &LIST),
+                object("clusters", &CLUSTERS),
+                object("git", &GIT),
+                object("scmProvider", &SCM_PROVIDER),
+                object("clusterDecisionResource", &DECISION),
+                object("pullRequest", &PULL_REQUEST),
+                $($combining,)*
+                object("selector", &SELECTOR),
+                object("plugin", &PLUGIN),
+            ],
+        }
+    };
+}
+
 /// An entry of `spec.generators`.
-pub static GENERATOR: Table = Table {
-    noun: GENERATOR_KIND,
-    fields: &[
-        object("list", &LIST),
-        object("clusters", &CLUSTERS),
-        object("git", &GIT),
-        object("scmProvider", &SCM_PROVIDER),
-        object("clusterDecisionResource", &DECISION),
-        object("pullRequest", &PULL_REQUEST),
-        object("matrix", &MATRIX),
-        object("merge", &MERGE),
-        object("selector", &SELECTOR),
-        object("plugin", &PLUGIN),
-    ],
-};
-
+pub static GENERATOR: Table = generators!(object("matrix", &MATRIX), object("merge", &MERGE));
 /// A child of a `matrix` or `merge` at the top level.
-static CHILD: Table = Table {
-    noun: GENERATOR_KIND,
-    fields: &[
-        object("list", &LIST),
-        object("clusters", &CLUSTERS),
-        object("git", &GIT),
-        object("scmProvider", &SCM_PROVIDER),
-        object("clusterDecisionResource", &DECISION),
-        object("pullRequest", &PULL_REQUEST),
-        field("matrix", Kind::Nested(&NESTED_MATRIX)),
-        field("merge", Kind::Nested(&NESTED_MERGE)),
-        object("selector", &SELECTOR),
-        object("plugin", &PLUGIN),
-    ],
-};
-
+static CHILD: Table = generators!(
+    field("matrix", Kind::Nested(&NESTED_MATRIX)),
+    field("merge", Kind::Nested(&NESTED_MERGE))
+);
 /// A child of a nested `matrix` or `merge`. One more level is not known to the anchor.
-static GRANDCHILD: Table = Table {
-    noun: GENERATOR_KIND,
-    fields: &[
-        object("list", &LIST),
-        object("clusters", &CLUSTERS),
-        object("git", &GIT),
-        object("scmProvider", &SCM_PROVIDER),
-        object("clusterDecisionResource", &DECISION),
-        object("pullRequest", &PULL_REQUEST),
-        object("plugin", &PLUGIN),
-        object("selector", &SELECTOR),
-    ],
-};
+static GRANDCHILD: Table = generators!();
 
 static MATRIX: Table = Table::of(&[
     field("generators", Kind::List(&Kind::Object(&CHILD))),

@@ -84,7 +84,7 @@ metadata: {name: web, namespace: apps, uid: gone}
 operation: {sync: {}}
 spec:
   project: 5
-  source: {REPOURL: u, path: p, targetRevision: 1.10, helm: {releaseName: 0.00001, version: 1234567.5}}
+  source: {REPOURL: u, path: p, targetRevision: 1.10, chart: 0.123456789, helm: {releaseName: 0.00001, version: 1234567.5, kubeVersion: 1e6, valuesObject: {m: 1e6}}}
   destination: {server: s, namespace: n}
   revisionHistoryLimit: 3.0
 ",
@@ -98,8 +98,11 @@ spec:
             "spec": {
                 "project": "5",
                 "source": {
-                    "repoURL": "u", "path": "p", "targetRevision": "1.1",
-                    "helm": {"releaseName": "1e-05", "version": "1.2345675e+06"},
+                    "repoURL": "u", "path": "p", "targetRevision": "1.1", "chart": "0.12345679",
+                    "helm": {
+                        "releaseName": "1e-05", "version": "1.2345675e+06",
+                        "kubeVersion": "1e+06", "valuesObject": {"m": 1_000_000},
+                    },
                 },
                 "destination": {"server": "s", "namespace": "false"},
                 "revisionHistoryLimit": 3,

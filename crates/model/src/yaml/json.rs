@@ -19,16 +19,17 @@ pub(super) fn read(text: &str, limits: Limits) -> Option<Result<Vec<Value>, Yaml
     let mut documents = Vec::new();
     let mut reader = Deserializer::from_str(text);
     while reader.end().is_err() {
-        let document = match (Node { nodes: &nodes }).deserialize(&mut reader) {
-            Ok(document) => document,
-            // Our own refusals; everything else is for the YAML reader to judge.
-            Err(error) if error.is_data() => {
-                let message = error.to_string();
-                let message = message.split(" at line ").next().unwrap_or_default();
-                return Some(Err(YamlError::at(error.line(), message)));
-            }
-            Err(_) => return None,
-        };
+        let document =
+            match (Node { nodes: &nodes, floats: limits.floats }).deserialize(&mut reader) {
+                Ok(document) => document,
+                // Our own refusals; everything else is for the YAML reader to judge.
+                Err(error) if error.is_data() => {
+                    let message = error.to_string();
+                    let message = message.split(" at line ").next().unwrap_or_default();
+                    return Some(Err(YamlError::at(error.line(), message)));
+                }
+                Err(_) => return None,
+            };
         if documents.len() == limits.documents {
             let message = format!("at most {} documents are read from one text", limits.documents);
             return Some(Err(YamlError::at(text.lines().count(), message)));
@@ -43,6 +44,7 @@ pub(super) fn read(text: &str, limits: Limits) -> Option<Result<Vec<Value>, Yaml
 #[derive(Clone, Copy)]
 struct Node<'a> {
     nodes: &'a Cell<usize>,
+    floats: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Node<'_> {
@@ -81,7 +83,7 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
-        scalar::number_value(number).map_err(E::custom)
+        scalar::Scalar::Float(number).into_value(self.floats).map_err(E::custom)
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {

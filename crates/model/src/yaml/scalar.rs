@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use saphyr_parser::Tag;
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::Value;
 
 const CORE: &str = "tag:yaml.org,2002:";
@@ -24,7 +26,7 @@ pub(super) enum Scalar {
 pub(super) fn resolve(
     text: Cow<'_, str>,
     plain: bool,
-    tag: Option<&Tag>,
+    tag: Option<&str>,
 ) -> Result<Scalar, String> {
     let Some(tag) = tag else {
         return Ok(match plain {
@@ -32,25 +34,60 @@ pub(super) fn resolve(
             false => Scalar::Text(text.into_owned()),
         });
     };
-    let name = format!("{}{}", tag.handle, tag.suffix);
-    let Some(kind) = name.strip_prefix(CORE) else {
+    let Some(kind) = tag.strip_prefix(CORE) else {
         // An application's own tag, or `!`: text as it stands.
         return Ok(Scalar::Text(text.into_owned()));
     };
     let resolved = resolve_plain(&text);
     match (kind, resolved) {
-        ("str" | "timestamp", _) => Ok(Scalar::Text(text.into_owned())),
-        ("binary", _) => Err("the tag !!binary is not read; write the text itself".to_owned()),
+        ("str", _) => Ok(Scalar::Text(text.into_owned())),
+        ("timestamp", _) if is_like_date(&text) => Ok(Scalar::Text(text.into_owned())),
+        ("binary", _) => binary(&text),
         ("null", Some(Scalar::Null)) => Ok(Scalar::Null),
         ("bool", Some(value @ Scalar::Bool(_)))
         | ("int", Some(value @ (Scalar::Int(_) | Scalar::Uint(_))))
         | ("float", Some(value @ (Scalar::Float(_) | Scalar::Int(_)))) => Ok(value),
-        ("null" | "bool" | "int" | "float", _) => {
+        ("null" | "bool" | "int" | "float" | "timestamp", _) => {
             let text: String = text.chars().take(40).collect();
             Err(format!("{text:?} is not a value for the tag !!{kind}"))
         }
         _ => Ok(Scalar::Text(text.into_owned())),
     }
+}
+
+/// A date, with or without a time; whether there is such a day is not looked at.
+fn is_like_date(text: &str) -> bool {
+    let mut parts = text.splitn(3, '-');
+    let is_number = |part: Option<&str>, length: std::ops::RangeInclusive<usize>| {
+        part.is_some_and(|part| {
+            length.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    };
+    is_number(parts.next(), 4..=4)
+        && is_number(parts.next(), 1..=2)
+        && parts.next().is_some_and(|day| day.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// Whether `<<` is the key that merges, and not a name.
+pub(super) fn is_merge(plain: bool, tag: Option<&str>) -> bool {
+    match tag {
+        None => plain,
+        Some(tag) => tag == "!" || tag.strip_prefix(CORE) == Some("merge"),
+    }
+}
+
+/// Bytes as JSON has them: each that is no part of UTF-8 becomes U+FFFD.
+fn binary(text: &str) -> Result<Scalar, String> {
+    let digits: String = text.chars().filter(|char| !matches!(char, '\r' | '\n')).collect();
+    let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    let bytes = GeneralPurpose::new(&STANDARD, config).decode(digits);
+    let bytes = bytes.map_err(|_| "what stands behind !!binary is not base64".to_owned())?;
+    let mut decoded = String::new();
+    for chunk in bytes.utf8_chunks() {
+        decoded.push_str(chunk.valid());
+        decoded.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    Ok(Scalar::Text(decoded))
 }
 
 /// The meaning of an unquoted scalar; `None` when it is text.
@@ -64,6 +101,17 @@ fn resolve_plain(text: &str) -> Option<Scalar> {
         b'.' => match text {
             ".inf" | ".Inf" | ".INF" => Some(Scalar::Float(f64::INFINITY)),
             ".nan" | ".NaN" | ".NAN" => Some(Scalar::Float(f64::NAN)),
+            // Here an underline must stand between digits, elsewhere anywhere.
+            _ if text.contains('_') => {
+                let digits = |part: &str, at: fn(&[u8]) -> Option<&u8>| {
+                    at(part.as_bytes()).is_some_and(u8::is_ascii_digit)
+                };
+                let parts: Vec<&str> = text.split('_').collect();
+                let between = parts
+                    .windows(2)
+                    .all(|two| digits(two[0], <[u8]>::last) && digits(two[1], <[u8]>::first));
+                if between { float(&parts.concat()) } else { None }
+            }
             _ => float(text),
         },
         b'+' | b'-' | b'0'..=b'9' => match text {
@@ -166,12 +214,14 @@ impl Scalar {
         })
     }
 
-    pub(super) fn into_value(self) -> Result<Value, String> {
+    /// `floats`: whether a whole float stays one.
+    pub(super) fn into_value(self, floats: bool) -> Result<Value, String> {
         Ok(match self {
             Self::Null => Value::Null,
             Self::Bool(value) => value.into(),
             Self::Int(number) => number.into(),
             Self::Uint(number) => number.into(),
+            Self::Float(number) if floats && number.is_finite() => number.into(),
             Self::Float(number) => return number_value(number),
             Self::Text(text) => text.into(),
         })
@@ -183,9 +233,10 @@ impl Scalar {
             Self::Null => Err("an empty or null key; quote it".to_owned()),
             Self::Bool(value) => Ok(value.to_string()),
             Self::Int(number) => Ok(number.to_string()),
-            Self::Uint(number) => Ok(number.to_string()),
-            Self::Float(number) if number.is_finite() => Ok(float_key(number)),
-            Self::Float(_) => Err("infinity and NaN cannot be keys; quote them".to_owned()),
+            Self::Uint(number) => {
+                Err(format!("{number} is too large for a key that is a number; quote it"))
+            }
+            Self::Float(number) => Ok(float_key(number)),
             Self::Text(text) => Ok(text),
         }
     }
@@ -206,12 +257,26 @@ pub(super) fn number_value(number: f64) -> Result<Value, String> {
     Ok(number.into())
 }
 
-/// Go's `FormatFloat(number, 'g', -1, 32)`: with an exponent below 1e-4 and from 1e6 on.
-#[expect(clippy::cast_possible_truncation, reason = "keys are printed in single precision there")]
+/// A float as a key: infinity and NaN are written as YAML writes them.
 fn float_key(number: f64) -> String {
+    match float_text(number).as_str() {
+        "+Inf" => ".inf".to_owned(),
+        "-Inf" => "-.inf".to_owned(),
+        "NaN" => ".nan".to_owned(),
+        text => text.to_owned(),
+    }
+}
+
+/// Go's `FormatFloat(number, 'g', -1, 32)`: in single precision, with the least number of digits and
+/// with an exponent below 1e-4 and from 1e6 on.
+#[expect(clippy::cast_possible_truncation, reason = "it is printed in single precision there")]
+pub(crate) fn float_text(number: f64) -> String {
     let single = number as f32;
+    if single.is_nan() {
+        return "NaN".to_owned();
+    }
     if single.is_infinite() {
-        return if number > 0.0 { ".inf" } else { "-.inf" }.to_owned();
+        return if single > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
     let scientific = format!("{single:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));

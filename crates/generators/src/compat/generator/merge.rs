@@ -17,6 +17,9 @@ impl Evaluator<'_> {
         };
         let mut base = self.child(first, level.below())?;
         unique(&keys, &base, 0)?;
+        // Of the base as it was: an overlay makes text of numbers, which would be another key.
+        let keys_of = |row: &Row| row.outcome.as_ref().ok().map(|row| key_of(&keys, row));
+        let base_keys: Vec<Option<String>> = base.iter().map(keys_of).collect();
         let mut unions = Unions::default();
         for (index, child) in overlays.iter().enumerate() {
             let at = |fault| in_field(&format!("merge.generators[{}]", index + 1), fault);
@@ -34,9 +37,9 @@ impl Evaluator<'_> {
             {
                 return Err(at(in_field(id, fault.clone())));
             }
-            for row in &mut base {
-                let Ok(parameters) = &mut row.outcome else { continue };
-                let Some(over) = by_key.get(&key_of(&keys, parameters)) else { continue };
+            for (row, key) in base.iter_mut().zip(&base_keys) {
+                let (Ok(parameters), Some(key)) = (&mut row.outcome, key) else { continue };
+                let Some(over) = by_key.get(key) else { continue };
                 let Ok(over) = &rows[*over].outcome else { continue };
                 row.outcome = match self.engine {
                     Engine::Fast => Ok(flat_overlay(parameters, over)),

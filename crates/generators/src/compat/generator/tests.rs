@@ -430,6 +430,23 @@ fn a_merge_without_all_of_its_overlays_is_none() {
 }
 
 #[test]
+fn what_an_overlay_makes_of_a_merge_key_changes_no_key() {
+    let list = |yaml: &str| json!({"list": {"elementsYaml": yaml}});
+    let merge = json!({"merge": {"mergeKeys": ["k"], "generators": [
+        list("[{k: 1}, {k: 2}]"), list("[{k: 1, b: x}]"), list("[{k: 1, c: w}, {k: '1', c: z}]"),
+    ]}});
+    check(
+        &Fake::default(),
+        Engine::Fast,
+        merge,
+        expect![[r#"
+        list[0]: {"b":"x","c":"w","k":"1"}
+        list[1]: {"k":2}
+    "#]],
+    );
+}
+
+#[test]
 fn decisions_that_cannot_be_seen_are_no_decisions() {
     let map = |name: &str, match_key: &str| {
         let data = json!({"apiVersion": "x.test/v1", "kind": "plans", "matchKey": match_key});
@@ -532,7 +549,7 @@ fn a_file_that_fails_harms_no_other() {
             git b.json[0]: {"p.path":".","p.path.basename":".","p.path.basenameNormalized":"","p.path.filename":"b.json","p.path.filenameNormalized":"b.json","p.path[0]":".","x":"<nil>"}
             git b.json[1]: HELD b.json: 5 is not a map of parameters, nor a list of maps
             git b.json[2]: {"p.path":".","p.path.basename":".","p.path.basenameNormalized":"","p.path.filename":"b.json","p.path.filenameNormalized":"b.json","p.path[0]":"."}
-            git c.yaml: HELD c.yaml: line 2: while parsing a node, did not find expected node content
+            git c.yaml: HELD c.yaml: line 1: a value is expected here, and there is none
             git d.yaml: {"p.path":".","p.path.basename":".","p.path.basenameNormalized":"","p.path.filename":"d.yaml","p.path.filenameNormalized":"d.yaml","p.path[0]":"."}
             git e/f.yaml: {"l.0.a":"b","p.path":"e","p.path.basename":"e","p.path.basenameNormalized":"e","p.path.filename":"f.yaml","p.path.filenameNormalized":"f.yaml","p.path[0]":"e","path":"mine"}
         "#]],

@@ -108,3 +108,23 @@ fn types_count_and_letters_do_not() {
     });
     patched("metadata: {Labels: {m: '2'}}", |want| want["metadata"]["labels"]["m"] = "2".into());
 }
+
+#[test]
+fn operations_are_typed_too() {
+    patched("operation: {sync: {prune: false, revision: x}, nope: 1}", |want| {
+        want["operation"] = json!({"sync": {"revision": "x"}});
+    });
+    patched("operation: {}", |want| want["operation"] = json!({}));
+    refused("operation: {sync: 1}", "operation.sync: a map belongs here, not a number");
+}
+
+#[test]
+fn zeros_that_go_writes_stay() {
+    let replicas =
+        "spec: {source: {kustomize: {replicas: [{name: a, count: 0}, {name: b}, null]}}}";
+    patched(replicas, |want| {
+        want["spec"]["source"]["kustomize"] = json!({
+            "replicas": [{"name": "a", "count": 0}, {"name": "b", "count": 0}, {"count": 0}],
+        });
+    });
+}

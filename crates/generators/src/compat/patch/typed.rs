@@ -33,6 +33,7 @@ fn of_kind(value: Value, kind: Kind) -> Result<Value, String> {
         (Kind::List(kind), Value::Array(items)) => {
             let item = |(index, item): (usize, Value)| match (item, *kind) {
                 (Value::Null, Kind::Text) => Ok(Value::String(String::new())),
+                (Value::Null, Kind::Object(_)) => Ok(Value::Object(Map::new())),
                 (item, kind) => of_kind(item, kind).map_err(|fault| format!("[{index}]{fault}")),
             };
             items.into_iter().enumerate().map(item).collect()

@@ -167,3 +167,18 @@ fn the_template_of_a_generator_wins_where_it_says_something() {
         })
     );
 }
+
+#[test]
+fn zeros_that_go_writes_are_written() {
+    let replicas =
+        json!([{"name": "{{id}}", "count": 0}, {"name": "b"}, {"name": "c", "count": "{{id}}"}]);
+    let spec = json!({"template": {
+        "metadata": {"name": "{{id}}"},
+        "spec": {"source": {"kustomize": {"replicas": replicas}, "helm": {"valuesObject": false, "skipCrds": false}}},
+    }});
+    let document = render(Engine::Fast, &spec, &json!({"id": "x"})).unwrap();
+    let replicas =
+        json!([{"name": "x", "count": 0}, {"name": "b", "count": 0}, {"name": "c", "count": "x"}]);
+    let source = json!({"kustomize": {"replicas": replicas}, "helm": {"valuesObject": false}});
+    assert_eq!(document["spec"]["source"], source);
+}

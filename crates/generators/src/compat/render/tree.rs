@@ -11,8 +11,10 @@ use crate::generator::Fault;
 /// Fields that tell "not set" from `false`, 0 or an empty text; of others such values are nothing.
 const POINTERS: [&str; 7] =
     ["prune", "selfHeal", "allowEmpty", "enabled", "revisionHistoryLimit", "factor", "string"];
-/// Fields that are written even when they are empty.
-const ALWAYS: [&str; 2] = ["project", "repoURL"];
+/// Fields that are written even when they are empty or 0.
+const ALWAYS: [&str; 3] = ["project", "repoURL", COUNT];
+/// The one number that is written even where nobody wrote it.
+const COUNT: &str = "count";
 
 /// A part of a template.
 #[derive(Debug)]
@@ -77,6 +79,8 @@ impl Node {
             if let Some(value) = entries.get(field.name) {
                 let node = Self::of(engine, value, field.kind).map_err(|f| at(field.name, f))?;
                 fields.push((field.name, node));
+            } else if field.name == COUNT {
+                fields.push((COUNT, Self::Fixed(0.into())));
             }
         }
         if fields.iter().all(|(_, node)| node.is_fixed()) {
@@ -219,6 +223,8 @@ fn of_fields(fields: impl Iterator<Item = (&'static str, Value)>) -> Value {
 pub(super) fn says_something(name: &str, value: &Value) -> bool {
     match value {
         Value::Null => false,
+        // Bytes there, whatever they say.
+        _ if name == "valuesObject" => true,
         Value::Array(items) => !items.is_empty(),
         Value::Object(entries) => {
             !entries.is_empty() || !matches!(name, "labels" | "annotations" | "jsonnet")
@@ -227,7 +233,9 @@ pub(super) fn says_something(name: &str, value: &Value) -> bool {
             !text.is_empty() || POINTERS.contains(&name) || ALWAYS.contains(&name)
         }
         Value::Bool(flag) => *flag || POINTERS.contains(&name),
-        Value::Number(number) => number.as_i64() != Some(0) || POINTERS.contains(&name),
+        Value::Number(number) => {
+            number.as_i64() != Some(0) || POINTERS.contains(&name) || ALWAYS.contains(&name)
+        }
     }
 }
 
@@ -242,6 +250,8 @@ fn drop_zeros_of(value: &mut Value, kind: Kind) {
             for field in table.fields {
                 if let Some(value) = entries.get_mut(field.name) {
                     drop_zeros_of(value, field.kind);
+                } else if field.name == COUNT {
+                    entries.insert(COUNT.to_owned(), 0.into());
                 }
             }
             entries.retain(|name, value| says_something(name, value));

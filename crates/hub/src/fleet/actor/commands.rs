@@ -79,7 +79,7 @@ impl Fleet {
     // Resources.
 
     async fn apply(&mut self, text: Vec<u8>, by: Person) -> Result<Vec<ApplyOutcome>, FleetError> {
-        let limits = yaml::Limits::new(document::LIMITS.bytes, MAX_APPLIED);
+        let limits = yaml::Limits::new(document::LIMITS.bytes, MAX_APPLIED).with_floats();
         let read = match yaml::read(&text, limits) {
             Ok(read) => read,
             Err(error) => return refused(error.to_string()),
