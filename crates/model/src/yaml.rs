@@ -97,12 +97,13 @@ pub fn read(text: &[u8], limits: Limits) -> Result<Vec<Value>, YamlError> {
 /// When the text is not YAML, or is over a limit.
 pub fn read_as_go(text: &[u8], bytes: usize) -> Result<Value, YamlError> {
     let text = checked_text(text, bytes)?;
-    let limits = Limits::new(bytes, 1);
+    let limits = Limits::new(bytes, 1).with_floats();
     let read = parse(text, limits, Reading::AsGo)?;
-    Ok(read.into_iter().next().unwrap_or(Value::Null))
+    Ok(read.into_iter().next().map_or(Value::Null, without_floats))
 }
 
-/// The tree with integers for the whole numbers that [`Limits::with_floats`] left as floats.
+/// The tree with integers for the whole numbers that [`Limits::with_floats`] left as floats, but for
+/// -0.0, which is `-0` in Go's templates.
 #[must_use]
 pub fn without_floats(value: Value) -> Value {
     match value {

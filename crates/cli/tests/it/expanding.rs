@@ -221,7 +221,7 @@ spec:
                 },
                 {
                   "element": "",
-                  "message": "line 2: a value is expected here, and there is none",
+                  "message": "line 1: a value is expected here, and there is none",
                   "reason": "InvalidDocument",
                   "set": "bad.yaml"
                 },

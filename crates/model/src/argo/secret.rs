@@ -21,7 +21,7 @@ const SECRET_TYPE: (&str, &str) = ("argocd.argoproj.io/secret-type", "cluster");
 const MAX_VALUE_BYTES: usize = 8 * 1024;
 /// The most bytes of a file of decisions, and the most documents in it: an object lists all clusters
 /// of the fleet in its status.
-pub const DECISION_LIMITS: yaml::Limits = yaml::Limits::new(16 << 20, 10_000);
+pub const DECISION_LIMITS: yaml::Limits = yaml::Limits::new(16 << 20, 10_000).with_floats();
 
 /// What a document of a `--clusters` file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,7 +176,7 @@ pub fn decision_document(index: usize, mut document: Value) -> Result<Value, Doc
         let data = data.into_iter().map(|(key, text)| (key, text.into())).collect();
         document["data"] = Value::Object(data);
     }
-    Ok(document)
+    Ok(yaml::without_floats(document))
 }
 
 fn is(document: &Value, version: &str, kind: &str) -> bool {

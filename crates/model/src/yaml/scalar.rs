@@ -222,7 +222,8 @@ impl Scalar {
             Self::Int(number) => number.into(),
             Self::Uint(number) => number.into(),
             Self::Float(number) if floats && number.is_finite() => number.into(),
-            Self::Float(number) => return number_value(number),
+            // A zero has no sign here.
+            Self::Float(number) => return number_value(number + 0.0),
             Self::Text(text) => text.into(),
         })
     }
@@ -248,7 +249,8 @@ pub(super) fn number_value(number: f64) -> Result<Value, String> {
     if !number.is_finite() {
         return Err("infinity and NaN do not exist in JSON; quote them".to_owned());
     }
-    if number.fract() == 0.0 && number.abs() < 1e19 {
+    let is_signed_zero = number == 0.0 && number.is_sign_negative();
+    if number.fract() == 0.0 && number.abs() < 1e19 && !is_signed_zero {
         let digits = number.to_string();
         if let Ok(whole) = digits.parse::<i64>() {
             return Ok(whole.into());

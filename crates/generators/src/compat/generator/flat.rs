@@ -152,6 +152,7 @@ mod tests {
         let flat = flattened(content.as_object().unwrap());
         let expected = json!({"a.b.0": "1", "a.b.1.c": "<nil>", "n": "2.5e+06", "t": "true"});
         assert_eq!(Value::Object(flat), expected);
+        assert_eq!(shown(&json!(-0.0)), "-0");
         let params = params(content, Types::default());
         let text = |name: &str| lookup(&params, name);
         assert_eq!(text("a.b.0").as_deref(), Some("1"));
