@@ -1,12 +1,13 @@
 //! Between wire messages and the types of [`crate::session`], both ways.
 
 use model::canonical::{self, Digest};
+use model::decision::{DecisionList, DecisionObject, DecisionResource, MAX_REASON_BYTES};
 use model::id::{Epoch, Nonce, Term};
 use model::name::{ApplicationName, ClusterName};
 
 use crate::session::{
-    Command, Hello, MAX_ENTRIES, Parting, Rejection, Report, SignedRecord, ToHub, ToSpoke, Upsert,
-    Welcome, WireError,
+    Command, Decisions, Hello, MAX_ENTRIES, Parting, Rejection, Report, SignedRecord, ToHub,
+    ToSpoke, Upsert, Welcome, WireError,
 };
 use crate::v1;
 use v1::hub_message::Message as FromHub;
@@ -89,6 +90,11 @@ impl TryFrom<v1::SpokeMessage> for ToHub {
             FromSpoke::CommandDone(v1::CommandDone { id, error }) => {
                 Self::CommandDone { id, error: Some(error).filter(|error| !error.is_empty()) }
             }
+            FromSpoke::Decisions(v1::Decisions { sequence, lists, last }) => {
+                let lists = bounded("lists", lists)?.into_iter().map(decision_list);
+                let lists = lists.collect::<Result<_, _>>()?;
+                Self::Decisions(Decisions { sequence, lists, last })
+            }
         })
     }
 }
@@ -116,6 +122,10 @@ impl From<ToHub> for v1::SpokeMessage {
             ToHub::CommandDone { id, error } => {
                 FromSpoke::CommandDone(v1::CommandDone { id, error: error.unwrap_or_default() })
             }
+            ToHub::Decisions(Decisions { sequence, lists, last }) => {
+                let lists = lists.into_iter().map(to_decision_list).collect();
+                FromSpoke::Decisions(v1::Decisions { sequence, lists, last })
+            }
         };
         Self { message: Some(message) }
     }
@@ -131,6 +141,7 @@ impl TryFrom<v1::HubMessage> for ToSpoke {
                 term: Term(welcome.term),
                 in_sync: welcome.in_sync,
                 send_status: welcome.send_status,
+                send_decisions: welcome.send_decisions,
                 record: SignedRecord {
                     record: welcome.cluster_record,
                     signature: welcome.cluster_record_signature,
@@ -161,6 +172,7 @@ impl TryFrom<v1::HubMessage> for ToSpoke {
                 Self::GoAway(Parting { code, message, retry_after_ms })
             }
             FromHub::ReportAck(v1::ReportAck { sequence }) => Self::ReportAck { sequence },
+            FromHub::DecisionsAck(v1::DecisionsAck { sequence }) => Self::DecisionsAck { sequence },
         })
     }
 }
@@ -168,16 +180,22 @@ impl TryFrom<v1::HubMessage> for ToSpoke {
 impl From<ToSpoke> for v1::HubMessage {
     fn from(message: ToSpoke) -> Self {
         let message = match message {
-            ToSpoke::Welcome(Welcome { epoch, term, in_sync, send_status, record }) => {
-                FromHub::Welcome(v1::Welcome {
-                    epoch: Some(epoch.into()),
-                    term: term.0,
-                    in_sync,
-                    send_status,
-                    cluster_record: record.record,
-                    cluster_record_signature: record.signature,
-                })
-            }
+            ToSpoke::Welcome(Welcome {
+                epoch,
+                term,
+                in_sync,
+                send_status,
+                send_decisions,
+                record,
+            }) => FromHub::Welcome(v1::Welcome {
+                epoch: Some(epoch.into()),
+                term: term.0,
+                in_sync,
+                send_status,
+                send_decisions,
+                cluster_record: record.record,
+                cluster_record_signature: record.signature,
+            }),
             ToSpoke::Refused(Parting { code, message, retry_after_ms }) => {
                 FromHub::Refused(v1::Refused { code, message, retry_after_ms })
             }
@@ -197,8 +215,40 @@ impl From<ToSpoke> for v1::HubMessage {
                 FromHub::GoAway(v1::GoAway { code, message, retry_after_ms })
             }
             ToSpoke::ReportAck { sequence } => FromHub::ReportAck(v1::ReportAck { sequence }),
+            ToSpoke::DecisionsAck { sequence } => {
+                FromHub::DecisionsAck(v1::DecisionsAck { sequence })
+            }
         };
         Self { message: Some(message) }
+    }
+}
+
+fn decision_list(raw: v1::DecisionList) -> Result<(DecisionResource, DecisionList), WireError> {
+    let v1::DecisionList { api_version, resource, namespace, objects, mut error } = raw;
+    let resource = DecisionResource::new(&api_version, &resource, &namespace)?;
+    if !error.is_empty() {
+        error.truncate(error.floor_char_boundary(MAX_REASON_BYTES));
+        return Ok((resource, DecisionList::Failed(error)));
+    }
+    let read = |body: Vec<u8>| {
+        DecisionObject::from_body(&resource, body)
+            .map_err(|source| WireError::DecisionObject { resource: resource.clone(), source })
+    };
+    let objects = bounded("objects", objects)?.into_iter().map(read).collect::<Result<_, _>>()?;
+    Ok((resource, DecisionList::Whole(objects)))
+}
+
+fn to_decision_list((resource, list): (DecisionResource, DecisionList)) -> v1::DecisionList {
+    let (objects, error) = match list {
+        DecisionList::Whole(objects) => (objects, String::new()),
+        DecisionList::Failed(error) => (Vec::new(), error),
+    };
+    v1::DecisionList {
+        api_version: resource.api_version().to_owned(),
+        resource: resource.resource().to_owned(),
+        namespace: resource.namespace().to_owned(),
+        objects: objects.iter().map(|object| object.body().to_vec()).collect(),
+        error,
     }
 }
 
@@ -382,6 +432,39 @@ mod tests {
         });
         crosses(ToSpoke::SyncComplete { epoch, root: digest });
         crosses(ToSpoke::Command { id: "1".into(), command: Command::Sync { application: name } });
+    }
+
+    #[test]
+    fn decision_objects_cross_in_one_form_only() {
+        let resource = DecisionResource::new("cluster.example/v1", "placements", "n").unwrap();
+        let object = |extra: serde_json::Value| {
+            serde_json::json!({"apiVersion": "cluster.example/v1", "kind": "Placement",
+                "metadata": {"name": "a", "namespace": "n"}, "status": {"clusters": []},
+                "spec": extra})
+        };
+        let told = DecisionObject::reduce(&resource, &object(7.into())).unwrap();
+        let other = DecisionResource::new("cluster.example/v1", "others", "").unwrap();
+        let message = ToHub::Decisions(Decisions {
+            sequence: 3,
+            lists: vec![
+                (resource, DecisionList::Whole(vec![told])),
+                (other, DecisionList::Failed("forbidden".into())),
+            ],
+            last: true,
+        });
+        let wire = v1::SpokeMessage::from(message.clone());
+        assert_eq!(ToHub::try_from(wire.clone()).unwrap(), message);
+        let broken = |change: &dyn Fn(&mut v1::DecisionList)| {
+            let mut wire = wire.clone();
+            let Some(FromSpoke::Decisions(decisions)) = &mut wire.message else { panic!() };
+            change(&mut decisions.lists[0]);
+            ToHub::try_from(wire).unwrap_err()
+        };
+        broken(&|list| list.api_version = "v1".into());
+        broken(&|list| list.namespace = "m".into());
+        broken(&|list| list.objects[0].push(b' '));
+        broken(&|list| list.objects[0] = canonical::of(&object(7.into())));
+        broken(&|list| list.objects[0] = b"[".repeat(10_000));
     }
 
     #[test]

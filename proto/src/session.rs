@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use model::canonical::Digest;
+use model::decision::{DecisionList, DecisionObjectError, DecisionResource, DecisionResourceError};
 use model::desired::Tombstone;
 use model::id::{Epoch, Nonce, Term};
 use model::name::{ApplicationName, ClusterName, NameError};
@@ -25,6 +26,7 @@ pub enum ToHub {
     Report(Report),
     Removed { name: ApplicationName, version: Digest, pruned: u32, orphaned: u32 },
     CommandDone { id: String, error: Option<String> },
+    Decisions(Decisions),
 }
 
 /// From a hub to one of its spokes.
@@ -37,6 +39,7 @@ pub enum ToSpoke {
     Command { id: String, command: Command },
     GoAway(Parting),
     ReportAck { sequence: u64 },
+    DecisionsAck { sequence: u64 },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub struct Welcome {
     pub term: Term,
     pub in_sync: bool,
     pub send_status: bool,
+    /// The hub wants this cluster's decision objects.
+    pub send_decisions: bool,
     pub record: SignedRecord,
 }
 
@@ -108,6 +113,15 @@ pub struct Report {
     pub held_removals: Vec<ApplicationName>,
 }
 
+/// A piece of what the spoke knows of decision objects; all pieces of a sequence together are all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decisions {
+    pub sequence: u64,
+    /// A resource may be in several pieces.
+    pub lists: Vec<(DecisionResource, DecisionList)>,
+    pub last: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     Sync { application: ApplicationName },
@@ -129,6 +143,14 @@ pub enum WireError {
     TooMany { field: &'static str, entries: usize },
     #[error(transparent)]
     Name(#[from] NameError),
+    #[error("a list of decision objects names no resource")]
+    DecisionResource(#[from] DecisionResourceError),
+    #[error("one of the {resource} is not in the form of a decision object")]
+    DecisionObject {
+        resource: DecisionResource,
+        #[source]
+        source: DecisionObjectError,
+    },
     #[error("{field} cannot be read")]
     Json {
         field: &'static str,

@@ -8,6 +8,7 @@ pub mod application;
 pub mod argo;
 pub mod canonical;
 pub mod cluster;
+pub mod decision;
 pub mod desired;
 pub mod document;
 pub mod generator;

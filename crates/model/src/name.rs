@@ -49,6 +49,11 @@ fn check(kind: &'static str, text: &str) -> Result<(), NameError> {
     Ok(())
 }
 
+/// Whether a text is a name.
+pub(crate) fn is_name(text: &str) -> bool {
+    check("", text).is_ok()
+}
+
 macro_rules! name_type {
     ($(#[$doc:meta])* $type:ident, $kind:literal) => {
         $(#[$doc])*

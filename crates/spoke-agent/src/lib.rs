@@ -4,10 +4,11 @@
 //! renders, applies, watches and heals, and knows no hub. State that must survive is in Secrets of
 //! the agent's namespace; the state directory holds caches only.
 //!
-//! Tasks, with what goes in and out, are listed in `session` and `engine`; `run` adds `renewal`,
+//! Tasks, with what goes in and out, are listed in `session`, `engine` and `decisions`; `run` adds `renewal`,
 //! which replaces the certificate at half of its life.
 
 pub mod config;
+pub mod decisions;
 pub mod engine;
 pub mod health;
 pub mod identity;

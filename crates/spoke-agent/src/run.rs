@@ -16,8 +16,10 @@ use source::Mirrors;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::Config;
+use crate::decisions;
 use crate::engine::{self, DesiredSet, EngineConfig, EngineInput};
 use crate::identity::{self, Identity, JoinRequest, SECRET_NAME};
+use crate::kubernetes::client::Cluster;
 use crate::manifests::{GitManifests, ManifestSource};
 use crate::secrets::SecretValue;
 use crate::session::machine::Machine;
@@ -161,12 +163,19 @@ pub async fn run_on(
         kubernetes_version: client.apiserver_version().await?.git_version,
         tools: names(&found_tools()),
     };
+    let decisions = decisions::start(
+        Cluster::new(client.clone()),
+        config.decisions.resources.clone(),
+        config.reconcile.watch_page_size,
+        &supervisor,
+    );
     let session = Session {
         machine: Machine::new(accepted),
         storage,
         engine: EngineLink { desired: desired_tx, commands: commands_tx, reports },
         identity: identity_rx,
         introduction,
+        decisions,
         traffic,
         shutdown: supervisor.token(),
     };

@@ -1904,7 +1904,7 @@ pub mod fleet_server {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SpokeMessage {
-    #[prost(oneof = "spoke_message::Message", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "spoke_message::Message", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub message: ::core::option::Option<spoke_message::Message>,
 }
 /// Nested message and enum types in `SpokeMessage`.
@@ -1923,11 +1923,14 @@ pub mod spoke_message {
         Removed(super::Removed),
         #[prost(message, tag = "6")]
         CommandDone(super::CommandDone),
+        /// Only to a hub whose Welcome asks for it.
+        #[prost(message, tag = "7")]
+        Decisions(super::Decisions),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HubMessage {
-    #[prost(oneof = "hub_message::Message", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "hub_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub message: ::core::option::Option<hub_message::Message>,
 }
 /// Nested message and enum types in `HubMessage`.
@@ -1948,6 +1951,8 @@ pub mod hub_message {
         GoAway(super::GoAway),
         #[prost(message, tag = "7")]
         ReportAck(super::ReportAck),
+        #[prost(message, tag = "8")]
+        DecisionsAck(super::DecisionsAck),
     }
 }
 /// A life of the hub's store. See model::id::Epoch.
@@ -2021,6 +2026,9 @@ pub struct Welcome {
     pub cluster_record: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "6")]
     pub cluster_record_signature: ::prost::alloc::vec::Vec<u8>,
+    /// True: the hub believes this cluster's decision objects, and wants them.
+    #[prost(bool, tag = "7")]
+    pub send_decisions: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Refused {
@@ -2194,6 +2202,42 @@ pub struct GoAway {
     pub message: ::prost::alloc::string::String,
     #[prost(uint64, tag = "3")]
     pub retry_after_ms: u64,
+}
+/// The decision objects of all resources that the spoke watches, in one or more pieces. The pieces
+/// of a sequence together say everything: what is in none of them is not there.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Decisions {
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub lists: ::prost::alloc::vec::Vec<DecisionList>,
+    #[prost(bool, tag = "3")]
+    pub last: bool,
+}
+/// The objects of one resource, or some of them: a resource may be in several pieces.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DecisionList {
+    #[prost(string, tag = "1")]
+    pub api_version: ::prost::alloc::string::String,
+    /// The plural name.
+    #[prost(string, tag = "2")]
+    pub resource: ::prost::alloc::string::String,
+    /// Empty means all.
+    #[prost(string, tag = "3")]
+    pub namespace: ::prost::alloc::string::String,
+    /// Canonical JSON of objects with apiVersion, kind, the metadata's name, namespace and labels,
+    /// and status; nothing else.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub objects: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Why the objects cannot be listed; then there are none here, which says nothing about what is.
+    #[prost(string, tag = "5")]
+    pub error: ::prost::alloc::string::String,
+}
+/// The hub has taken all pieces; the spoke may send the next sequence.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DecisionsAck {
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
 }
 /// Generated client implementations.
 pub mod spoke_session_client {

@@ -14,9 +14,10 @@ use model::id::{Epoch, Nonce, Term};
 use model::name::{ApplicationName, ClusterName};
 use proto::BATCH_BYTES;
 use proto::session::{
-    Command, Hello, Parting, Rejection, Report, SignedRecord, ToHub, ToSpoke, Upsert, Welcome,
+    Command, Decisions, Hello, Parting, Rejection, Report, SignedRecord, ToHub, ToSpoke, Upsert, Welcome,
 };
 
+use super::decisions::{Gathered, Gathering};
 use crate::fleet::board::ClusterDesired;
 
 /// The most resources a spoke may say it has: ten times the largest cluster we plan for.
@@ -33,6 +34,8 @@ pub struct Terms {
     pub record: SignedRecord,
     /// The digest over the statuses that the hub has of this cluster.
     pub status_digest: Digest,
+    /// Whether this cluster's decision objects are believed.
+    pub takes_decisions: bool,
 }
 
 #[derive(Debug)]
@@ -63,6 +66,8 @@ pub enum Action {
         error: Option<String>,
     },
     Reported(Report),
+    /// All pieces of a report of decision objects have come.
+    Decided(Gathered),
     /// The spoke broke the contract, or must go: the stream ends with this.
     Close(Parting),
 }
@@ -99,6 +104,8 @@ pub struct Machine {
     nonce: Nonce,
     /// False while the spoke lacks something, or has not been told that it lacks nothing.
     complete: bool,
+    /// The pieces of decision objects so far; `None` when the hub did not ask for any.
+    decisions: Option<Gathering>,
 }
 
 impl Machine {
@@ -115,12 +122,14 @@ impl Machine {
             outstanding: None,
             nonce: Nonce::default(),
             complete: false,
+            decisions: terms.takes_decisions.then(Gathering::default),
         };
         let mut actions = vec![Action::Send(ToSpoke::Welcome(Welcome {
             epoch: terms.epoch,
             term: terms.term,
             in_sync,
             send_status: hello.status_digest != terms.status_digest,
+            send_decisions: terms.takes_decisions,
             record: terms.record,
         }))];
         if in_sync {
@@ -168,6 +177,23 @@ impl Machine {
                 actions.push(Action::Removed { name, version, pruned, orphaned });
             }
             ToHub::CommandDone { id, error } => actions.push(Action::CommandDone { id, error }),
+            ToHub::Decisions(piece) => self.decided(piece, actions),
+        }
+    }
+
+    /// Whoever steers the fleet is chosen by the hub alone: nobody else may send decisions.
+    fn decided(&mut self, piece: Decisions, actions: &mut Vec<Action>) {
+        let Some(gathering) = &mut self.decisions else {
+            return actions.push(breach("decision objects that nobody asked for"));
+        };
+        let sequence = piece.sequence;
+        match gathering.take(piece) {
+            Ok(None) => {}
+            Ok(Some(gathered)) => {
+                actions.push(Action::Decided(gathered));
+                actions.push(Action::Send(ToSpoke::DecisionsAck { sequence }));
+            }
+            Err(what) => actions.push(breach(what)),
         }
     }
 

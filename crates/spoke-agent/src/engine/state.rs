@@ -273,6 +273,7 @@ impl Engine {
                     self.schedule(&name);
                 }
             }
+            WatchEvent::Watching => {}
             WatchEvent::Failed(refusal) => {
                 watch.failures += 1;
                 watch.failure = Some(refusal.message.clone());
@@ -515,6 +516,7 @@ impl Engine {
             };
             let target = Target {
                 resource: resource.clone(),
+                namespace: String::new(),
                 selector: format!("{PART_OF_LABEL}={}", self.means.config.inventory_id),
                 full: health::has_rule(&kind.group, &kind.kind),
                 page_size: self.means.config.watch_page_size.max(1),

@@ -207,17 +207,14 @@ impl Cluster {
     /// One page of the objects that a label selects.
     pub(super) async fn list(
         &self,
-        resource: &Resource,
+        collection: &str,
         selector: &str,
         limit: u32,
         page: &str,
         full: bool,
     ) -> Result<Page, Refusal> {
-        let mut uri = format!(
-            "{}?labelSelector={}&limit={limit}",
-            resource.collection_path(""),
-            percent_encode(selector)
-        );
+        let mut uri =
+            format!("{collection}?labelSelector={}&limit={limit}", percent_encode(selector));
         if !page.is_empty() {
             let _ = write!(uri, "&continue={}", percent_encode(page));
         }
@@ -228,16 +225,15 @@ impl Cluster {
     /// Opens a watch from a version; the body is one JSON event per line.
     pub(super) async fn watch(
         &self,
-        resource: &Resource,
+        collection: &str,
         selector: &str,
         from: &str,
         timeout: Duration,
         full: bool,
     ) -> Result<Body, Refusal> {
         let uri = format!(
-            "{}?watch=1&allowWatchBookmarks=true&labelSelector={}&resourceVersion={}\
+            "{collection}?watch=1&allowWatchBookmarks=true&labelSelector={}&resourceVersion={}\
              &timeoutSeconds={}",
-            resource.collection_path(""),
             percent_encode(selector),
             percent_encode(from),
             timeout.as_secs()

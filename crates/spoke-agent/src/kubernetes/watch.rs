@@ -1,7 +1,7 @@
 //! Watching the objects of one kind: list in small pages, then one event at a time, forever.
 //!
-//! Nothing is stored: each object becomes an [`Observation`] and is dropped. A watch is a unit of
-//! its own with its own back-off; a kind that cannot be listed stops nobody. A deletion that the
+//! Nothing is stored: each object becomes what the caller reads of it (the engine an
+//! [`Observation`]) and is dropped. A watch is a unit of its own with its own back-off; a kind that cannot be listed stops nobody. A deletion that the
 //! watch reports is not believed by the engine without a GET: an object that leaves the label
 //! selector looks the same.
 
@@ -32,7 +32,9 @@ const BACKOFF: runtime::backoff::Backoff =
 #[derive(Debug, Clone)]
 pub struct Target {
     pub resource: Resource,
-    /// A label selector.
+    /// Empty means all.
+    pub namespace: String,
+    /// A label selector; an empty one takes everything.
     pub selector: String,
     /// Whole objects, for kinds with a health rule; otherwise metadata only.
     pub full: bool,
@@ -41,16 +43,18 @@ pub struct Target {
 }
 
 #[derive(Debug)]
-pub enum Event {
+pub enum Event<T = Box<Observation>> {
     /// A list begins: what is not seen until `Listed` is not there.
     Listing,
-    Seen(Box<Observation>),
+    Seen(T),
     /// It was deleted, or left the selector.
-    Left(Box<Observation>),
+    Left(T),
     /// The list is complete as of this version.
     Listed {
         resource_version: u64,
     },
+    /// The watch is open: from here on, what changes is seen. Also after a failure.
+    Watching,
     /// The kind cannot be listed or watched at the moment; the watch goes on trying.
     Failed(Refusal),
 }
@@ -62,16 +66,20 @@ pub struct GroupKind {
     pub kind: String,
 }
 
-/// Where the events of all watches meet, each marked with its kind.
-struct Sink {
-    kind: Arc<GroupKind>,
-    events: mpsc::Sender<(Arc<GroupKind>, Event)>,
+/// What is kept of an object, read from its JSON.
+trait Read<T>: Fn(&str) -> Result<T, String> {}
+impl<T, F: Fn(&str) -> Result<T, String>> Read<T> for F {}
+
+/// Where the events of all watches meet, each marked with its watch.
+struct Sink<M, T> {
+    mark: M,
+    events: mpsc::Sender<(M, Event<T>)>,
 }
 
-impl Sink {
-    async fn send(&self, event: Event) -> Result<(), Refusal> {
-        let sent = self.events.send((Arc::clone(&self.kind), event)).await;
-        sent.map_err(|_closed| Refusal::unreachable("the engine is gone"))
+impl<M: Clone, T> Sink<M, T> {
+    async fn send(&self, event: Event<T>) -> Result<(), Refusal> {
+        let sent = self.events.send((self.mark.clone(), event)).await;
+        sent.map_err(|_closed| Refusal::unreachable("who watches is gone"))
     }
 }
 
@@ -83,19 +91,36 @@ enum Position {
     At(String),
 }
 
-/// Runs until the receiver is gone.
+/// Watches for the engine until the receiver is gone.
 pub async fn run(cluster: Cluster, target: Target, events: mpsc::Sender<(Arc<GroupKind>, Event)>) {
     let kind = GroupKind {
         group: target.resource.group.to_string(),
         kind: target.resource.kind.to_string(),
     };
-    let events = Sink { kind: Arc::new(kind), events };
+    let (of, full) = (kind.clone(), target.full);
+    let observe = move |json: &str| {
+        let observed = metadata::observe(&of.group, &of.kind, json, full);
+        observed.map(Box::new).map_err(|error| error.to_string())
+    };
+    run_with(cluster, target, Arc::new(kind), observe, events).await;
+}
+
+/// As [`run`], with objects in another form, until the receiver is gone. An object that cannot be
+/// read fails the watch: what it says is not known.
+pub async fn run_with<M: Clone, T>(
+    cluster: Cluster,
+    target: Target,
+    mark: M,
+    read: impl Fn(&str) -> Result<T, String>,
+    events: mpsc::Sender<(M, Event<T>)>,
+) {
+    let events = Sink { mark, events };
     let mut position = Position::Unknown;
     let mut failures = 0;
     while !events.events.is_closed() {
         let result = match &position {
-            Position::Unknown => list(&cluster, &target, &events).await,
-            Position::At(version) => watch(&cluster, &target, version, &events).await,
+            Position::Unknown => list(&cluster, &target, &read, &events).await,
+            Position::At(version) => watch(&cluster, &target, version, &read, &events).await,
         };
         match result {
             Ok(next) => {
@@ -138,20 +163,24 @@ struct ListMetadata {
     r#continue: String,
 }
 
-async fn list(cluster: &Cluster, target: &Target, events: &Sink) -> Result<Position, Refusal> {
+async fn list<M: Clone, T>(
+    cluster: &Cluster,
+    target: &Target,
+    read: &impl Read<T>,
+    events: &Sink<M, T>,
+) -> Result<Position, Refusal> {
     events.send(Event::Listing).await?;
+    let path = target.resource.collection_path(&target.namespace);
     let mut token = String::new();
     loop {
-        let page = cluster
-            .list(&target.resource, &target.selector, target.page_size, &token, target.full)
-            .await?;
+        let page =
+            cluster.list(&path, &target.selector, target.page_size, &token, target.full).await?;
         let text = std::str::from_utf8(&page.body)
             .map_err(|error| Refusal::unreachable(&error.to_string()))?;
         let page: ListPage<'_> =
             serde_json::from_str(text).map_err(|error| Refusal::unreachable(&error.to_string()))?;
         for item in page.items.unwrap_or_default() {
-            let seen = observe(target, item.get())?;
-            events.send(Event::Seen(Box::new(seen))).await?;
+            events.send(Event::Seen(object_of(read, item.get())?)).await?;
         }
         if page.metadata.r#continue.is_empty() {
             let version = page.metadata.resource_version;
@@ -163,9 +192,8 @@ async fn list(cluster: &Cluster, target: &Target, events: &Sink) -> Result<Posit
     }
 }
 
-fn observe(target: &Target, json: &str) -> Result<Observation, Refusal> {
-    metadata::observe(&target.resource.group, &target.resource.kind, json, target.full)
-        .map_err(|error| Refusal::unreachable(&format!("an object cannot be read: {error}")))
+fn object_of<T>(read: &impl Read<T>, json: &str) -> Result<T, Refusal> {
+    read(json).map_err(|error| Refusal::unreachable(&format!("an object cannot be read: {error}")))
 }
 
 #[derive(Deserialize)]
@@ -188,18 +216,21 @@ struct ErrorObject {
     code: u16,
 }
 
-async fn watch(
+async fn watch<M: Clone, T>(
     cluster: &Cluster,
     target: &Target,
     from: &str,
-    events: &Sink,
+    read: &impl Read<T>,
+    events: &Sink<M, T>,
 ) -> Result<Position, Refusal> {
     // Watches that began together must not end together.
     let timeout = WATCH_TIMEOUT - Duration::from_secs(rand::rng().random_range(0..=30));
-    let opened = cluster.watch(&target.resource, &target.selector, from, timeout, target.full);
+    let path = target.resource.collection_path(&target.namespace);
+    let opened = cluster.watch(&path, &target.selector, from, timeout, target.full);
     let body = tokio::time::timeout(patience(Duration::from_secs(20)), opened)
         .await
         .map_err(|_elapsed| Refusal::unreachable("the watch did not open"))??;
+    events.send(Event::Watching).await?;
     let mut version = from.to_owned();
     let mut lines = Lines { body, buffer: Vec::new(), scanned: 0 };
     loop {
@@ -208,13 +239,17 @@ async fn watch(
         let Some(line) = line? else { return Ok(Position::At(version)) };
         let text =
             std::str::from_utf8(&line).map_err(|error| Refusal::unreachable(&error.to_string()))?;
-        let Some(event) = read_event(target, text, &mut version)? else { continue };
+        let Some(event) = read_event(read, text, &mut version)? else { continue };
         events.send(event).await?;
     }
 }
 
 /// Reads one line; a bookmark only moves the version.
-fn read_event(target: &Target, line: &str, version: &mut String) -> Result<Option<Event>, Refusal> {
+fn read_event<T>(
+    read: &impl Read<T>,
+    line: &str,
+    version: &mut String,
+) -> Result<Option<Event<T>>, Refusal> {
     let event: WatchEvent<'_> = serde_json::from_str(line)
         .map_err(|error| Refusal::unreachable(&format!("an event cannot be read: {error}")))?;
     let object = event.object.get();
@@ -232,8 +267,8 @@ fn read_event(target: &Target, line: &str, version: &mut String) -> Result<Optio
         *version = bookmark.metadata.resource_version;
     }
     Ok(match event.r#type.as_str() {
-        "ADDED" | "MODIFIED" => Some(Event::Seen(Box::new(observe(target, object)?))),
-        "DELETED" => Some(Event::Left(Box::new(observe(target, object)?))),
+        "ADDED" | "MODIFIED" => Some(Event::Seen(object_of(read, object)?)),
+        "DELETED" => Some(Event::Left(object_of(read, object)?)),
         _ => None,
     })
 }
@@ -280,26 +315,15 @@ impl Lines {
 mod tests {
     use super::*;
 
-    fn target() -> Target {
-        Target {
-            resource: Resource {
-                group: "".into(),
-                version: "v1".into(),
-                kind: "ConfigMap".into(),
-                plural: "configmaps".into(),
-                namespaced: true,
-            },
-            selector: "muster.dev/part-of=x".to_owned(),
-            full: false,
-            page_size: 25,
-        }
+    fn length(json: &str) -> Result<usize, String> {
+        Ok(json.len())
     }
 
     #[test]
     fn a_bookmark_moves_the_version_and_is_no_event() {
         let mut version = "5".to_owned();
         let line = r#"{"type":"BOOKMARK","object":{"kind":"ConfigMap","metadata":{"resourceVersion":"619"}}}"#;
-        assert!(read_event(&target(), line, &mut version).unwrap().is_none());
+        assert!(read_event(&length, line, &mut version).unwrap().is_none());
         assert_eq!(version, "619");
     }
 
@@ -307,7 +331,7 @@ mod tests {
     fn a_version_that_is_too_old_asks_for_a_new_list() {
         let mut version = "5".to_owned();
         let line = r#"{"type":"ERROR","object":{"kind":"Status","message":"too old resource version: 757 (966)","reason":"Expired","code":410}}"#;
-        let refusal = read_event(&target(), line, &mut version).unwrap_err();
+        let refusal = read_event(&length, line, &mut version).unwrap_err();
         assert_eq!(refusal.kind, RefusalKind::Expired);
     }
 

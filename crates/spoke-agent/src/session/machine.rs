@@ -18,6 +18,8 @@ use proto::session::{
     Command, Parting, Rejection, Report, SignedRecord, ToHub, ToSpoke, Upsert, Welcome,
 };
 
+use super::decisions;
+use crate::decisions::Reported;
 use crate::engine::DesiredSet;
 
 /// How many finished commands are remembered, so that one that is sent again is not done again.
@@ -105,6 +107,8 @@ pub enum Event {
     Closed,
     Status(ApplicationStatus),
     Incident(Incident),
+    /// What is known of decision objects now.
+    Decisions(Arc<Reported>),
     /// The engine has carried a tombstone out.
     Removed {
         name: ApplicationName,
@@ -142,6 +146,12 @@ struct Stream {
     report: Option<SentReport>,
     /// Whether the hub was told about hold and held removals as they are now.
     told: Option<(bool, Vec<ApplicationName>)>,
+    /// Whether the hub asked for decision objects.
+    wants_decisions: bool,
+    /// The decision objects that it was told last.
+    decided: Option<Arc<Reported>>,
+    /// The sequence of them that it has not taken yet.
+    deciding: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -166,6 +176,8 @@ pub struct Machine {
     full: bool,
     sequence: u64,
     running: BTreeSet<String>,
+    /// `None` when nothing is watched, or not everything was looked at yet: then nothing is said.
+    decisions: Option<Arc<Reported>>,
 }
 
 impl Machine {
@@ -181,6 +193,7 @@ impl Machine {
             full: false,
             sequence: 0,
             running: BTreeSet::new(),
+            decisions: None,
         }
     }
 
@@ -199,7 +212,14 @@ impl Machine {
         let mut actions = Vec::new();
         match event {
             Event::Opened => {
-                self.stream = Some(Stream { epoch: None, report: None, told: None });
+                self.stream = Some(Stream {
+                    epoch: None,
+                    report: None,
+                    told: None,
+                    wants_decisions: false,
+                    decided: None,
+                    deciding: None,
+                });
             }
             Event::Received(message) => self.receive(message, &mut actions),
             Event::Closed => self.closed(),
@@ -214,8 +234,10 @@ impl Machine {
                 self.removed(name, version, pruned, orphaned, &mut actions);
             }
             Event::CommandDone { id, error } => self.command_done(id, error, &mut actions),
+            Event::Decisions(reported) => self.decisions = Some(reported),
         }
         self.report(&mut actions);
+        self.report_decisions(&mut actions);
         actions
     }
 
@@ -243,12 +265,13 @@ impl Machine {
             }
             (ToSpoke::Command { id, command }, Some(_)) => self.command(id, command, actions),
             (ToSpoke::ReportAck { sequence }, Some(_)) => self.report_taken(sequence),
+            (ToSpoke::DecisionsAck { sequence }, Some(_)) => self.decisions_taken(sequence),
             (message, _) => actions.push(breach(&message)),
         }
     }
 
     fn welcome(&mut self, welcome: Welcome, actions: &mut Vec<Action>) {
-        let Welcome { epoch, term, in_sync, send_status, record } = welcome;
+        let Welcome { epoch, term, in_sync, send_status, send_decisions, record } = welcome;
         let accepted = &mut self.accepted;
         match accepted.last_epoch {
             Some(last) if last == epoch && term < accepted.last_term => {
@@ -270,6 +293,7 @@ impl Machine {
         actions.push(Action::Persist);
         if let Some(stream) = &mut self.stream {
             stream.epoch = Some(epoch);
+            stream.wants_decisions = send_decisions;
         }
         if send_status {
             self.full = true;
@@ -506,6 +530,29 @@ impl Machine {
             if self.incidents.get(&incident.id) == Some(&incident) {
                 self.incidents.remove(&incident.id);
             }
+        }
+    }
+}
+
+impl Machine {
+    /// Tells a hub that asked all that is known, unless it is still taking what it was told before:
+    /// what changes meanwhile coalesces.
+    fn report_decisions(&mut self, actions: &mut Vec<Action>) {
+        let (Some(stream), Some(now)) = (&mut self.stream, &self.decisions) else { return };
+        let is_told = stream.decided.as_ref().is_some_and(|told| Arc::ptr_eq(told, now));
+        if !stream.wants_decisions || stream.deciding.is_some() || is_told {
+            return;
+        }
+        self.sequence += 1;
+        stream.decided = Some(Arc::clone(now));
+        stream.deciding = Some(self.sequence);
+        let pieces = decisions::pieces(now, self.sequence).into_iter();
+        actions.extend(pieces.map(|piece| Action::Send(ToHub::Decisions(piece))));
+    }
+
+    fn decisions_taken(&mut self, sequence: u64) {
+        if let Some(stream) = &mut self.stream {
+            stream.deciding.take_if(|sent| *sent == sequence);
         }
     }
 }

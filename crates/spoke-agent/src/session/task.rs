@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::machine::{Action, Event, Machine, desired_of};
 use super::storage::{Storage, StorageError};
+use crate::decisions::Reported;
 use crate::engine::{DesiredSet, EngineCommand, Report};
 use crate::identity::{Identity, IdentityError};
 
@@ -109,6 +110,8 @@ pub struct Session {
     pub engine: EngineLink,
     pub identity: watch::Receiver<Identity>,
     pub introduction: Introduction,
+    /// What is known of decision objects; `None` when nothing is watched or known yet.
+    pub decisions: watch::Receiver<Option<Arc<Reported>>>,
     pub traffic: Traffic,
     pub shutdown: CancellationToken,
 }
@@ -139,6 +142,7 @@ enum StreamEnd {
 enum Input {
     Hub(Result<Option<v1::HubMessage>, tonic::Status>),
     Engine(Option<Report>),
+    Decisions,
     Shutdown,
 }
 
@@ -230,11 +234,15 @@ impl Session {
         send(outbox, ToHub::Hello(Box::new(self.hello()))).await?;
         let actions = self.machine.handle(Event::Opened);
         self.act(actions, Some(outbox)).await?;
+        // What is known already is news to this stream.
+        self.decisions.mark_changed();
         loop {
             // Cancel-safe: `message` keeps what it has read, the others lose nothing.
             let input = tokio::select! {
                 message = hub.message() => Input::Hub(message),
                 report = self.engine.reports.recv() => Input::Engine(report),
+                // The sender is gone when nothing is watched.
+                Ok(()) = self.decisions.changed() => Input::Decisions,
                 () = self.shutdown.cancelled() => Input::Shutdown,
             };
             let event = match input {
@@ -244,12 +252,22 @@ impl Session {
                     if let ToSpoke::Welcome(welcome) = &message {
                         *lived = true;
                         tracing::info!(epoch = %welcome.epoch, term = %welcome.term, "welcome");
+                        if !welcome.send_decisions && self.watches_decisions() {
+                            tracing::warn!(
+                                "the hub does not take decision objects from this cluster: its \
+                                 decisions.cluster names another one, or it is of an earlier version"
+                            );
+                        }
                     }
                     Event::Received(message)
                 }
                 Input::Hub(Ok(None)) => return Ok(()),
                 Input::Hub(Err(status)) => return Err(StreamEnd::Status(Box::new(status))),
                 Input::Engine(Some(report)) => event_of(report),
+                Input::Decisions => match self.decisions.borrow_and_update().clone() {
+                    Some(reported) => Event::Decisions(reported),
+                    None => continue,
+                },
                 Input::Engine(None) | Input::Shutdown => return Err(StreamEnd::Shutdown),
             };
             let answers = matches!(&event, Event::Received(ToSpoke::Desired { .. }));
@@ -306,6 +324,11 @@ impl Session {
             Ok(()) => None,
             Err(_) => Some("the engine is shutting down".to_owned()),
         }
+    }
+
+    fn watches_decisions(&self) -> bool {
+        // Whoever watches keeps the other end.
+        self.decisions.has_changed().is_ok()
     }
 
     fn hello(&self) -> Hello {
