@@ -7,7 +7,7 @@
 //! knows by it that there may be more.
 
 mod clusters;
-mod decisions;
+pub(crate) mod decisions;
 mod git;
 mod glob;
 mod join;

@@ -192,7 +192,8 @@ pub enum GitFilesGlob {
     Doublestar,
 }
 
-static NO_DECISIONS: Decisions = Decisions { objects: Vec::new(), config_maps: Vec::new() };
+static NO_DECISIONS: Decisions =
+    Decisions { objects: Vec::new(), config_maps: Vec::new(), unseen: Vec::new() };
 
 impl<'a> World<'a> {
     /// Clusters and repositories, and nothing else.

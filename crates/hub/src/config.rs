@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use model::name::ClusterName;
 use model::settings::{SettingsError, layered};
 use serde::Deserialize;
 use source::GitSettings;
@@ -19,6 +20,7 @@ pub struct Config {
     pub poll_seconds: u64,
     pub git: GitSettings,
     pub services: ServicesConfig,
+    pub decisions: DecisionsConfig,
     pub store: StoreConfig,
     pub certificates: Certificates,
     pub log: Log,
@@ -40,6 +42,24 @@ pub struct ServicesConfig {
     pub secrets_folder: String,
     pub ca_files: Vec<PathBuf>,
     pub interval_seconds: u64,
+}
+
+/// Whose decision objects are believed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DecisionsConfig {
+    /// Nobody's when it is empty.
+    #[serde(deserialize_with = "name_or_nothing")]
+    pub cluster: Option<ClusterName>,
+}
+
+fn name_or_nothing<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<ClusterName>, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "" => Ok(None),
+        name => ClusterName::new(name).map(Some).map_err(serde::de::Error::custom),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -124,6 +144,8 @@ mod tests {
     fn the_defaults_are_complete_and_a_range_is_kept() {
         let config = Config::load(None, &[]).unwrap();
         assert_eq!(config.poll_seconds, 180);
+        assert_eq!(config.decisions.cluster, None);
+        assert!(Config::load(None, &["decisions.cluster=EU 1".into()]).is_err());
         let error = Config::load(None, &["certificates.clusterHours=0".into()]).unwrap_err();
         assert!(error.to_string().contains("from 1 to 2160"), "{error}");
     }

@@ -26,7 +26,7 @@ use crate::commands::CommandQueue;
 use crate::config::{Backend, Config};
 use crate::enrolment::EnrolmentService;
 use crate::fleet::board::DesiredBoard;
-use crate::fleet::{self, FleetOptions, FleetRepository};
+use crate::fleet::{self, DecisionReports, FleetOptions, FleetRepository};
 use crate::init::{Place, load_place, pki_dir};
 use crate::ledger::Ledger;
 use crate::pki::{Lifetime, Pki};
@@ -101,6 +101,7 @@ async fn start(
         poll_seconds,
         git,
         services,
+        decisions,
         store,
         certificates,
         log: _,
@@ -131,6 +132,7 @@ async fn start(
         pki_dir(dir).join("revoked"),
     )?;
     let board = DesiredBoard::default();
+    let decisions = DecisionReports::new(decisions.cluster, clock.clone());
     let options = FleetOptions {
         repository: FleetRepository::from_settings(
             &fleet_repository.url,
@@ -139,6 +141,7 @@ async fn start(
         )?,
         poll_interval: Duration::from_secs(poll_seconds),
         services,
+        decisions: decisions.clone(),
         epoch,
     };
     let fleet = fleet::start(
@@ -192,6 +195,7 @@ async fn start(
         board,
         fleet: fleet.clone(),
         statuses: statuses.clone(),
+        decisions,
         commands: commands.clone(),
         ledger: ledger.clone(),
         registry: registry.clone(),

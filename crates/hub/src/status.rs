@@ -8,11 +8,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::canonical::Digest;
+use model::decision::DecisionList;
 use model::name::{ApplicationName, ClusterName};
 use model::status::{self, ApplicationStatus, Incident, Timestamp};
+use model::view::DecisionsView;
 use proto::session::{Hello, Rejection, Report};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+
+use crate::session::Gathered;
 
 /// The incidents kept of one cluster; older ones are in the ledger.
 const MAX_INCIDENTS: usize = 500;
@@ -33,6 +37,9 @@ pub struct ClusterStatus {
     pub applications: BTreeMap<ApplicationName, Arc<Reported>>,
     #[serde(skip)]
     pub incidents: VecDeque<Incident>,
+    /// What the spoke last said of decision objects; only of the cluster that is believed.
+    #[serde(skip)]
+    pub decisions: Option<DecisionsView>,
     /// What the spoke refused, with its reason.
     #[serde(skip)]
     pub rejected: BTreeMap<ApplicationName, Rejection>,
@@ -89,6 +96,19 @@ impl ClusterStatus {
             self.incidents.pop_front();
         }
         news
+    }
+
+    /// Takes a report of decision objects.
+    pub fn decided(&mut self, gathered: &Gathered, now: Timestamp) {
+        let mut view = DecisionsView { at: now, objects: 0, problems: Vec::new() };
+        for list in gathered.values() {
+            match list {
+                DecisionList::Whole(objects) => view.objects += objects.len(),
+                DecisionList::Failed(reason) => view.problems.push(reason.clone()),
+            }
+        }
+        self.last_seen = Some(now);
+        self.decisions = Some(view);
     }
 
     #[must_use]

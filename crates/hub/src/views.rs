@@ -70,6 +70,7 @@ impl World {
             synced: count(|view| view.sync == SyncStatus::Synced),
             healthy: count(|view| view.health == Health::Healthy),
             certificate_expires: known.certificate_expires(),
+            decisions: status.decisions.clone(),
         }
     }
 

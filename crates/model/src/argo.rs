@@ -147,8 +147,22 @@ pub struct ClusterSecret {
 /// What `clusterDecisionResource` generators look at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decisions {
-    /// Objects of any kind, whole documents.
-    pub objects: Vec<Value>,
+    /// Objects of any kind: whole documents, or what was reported of them. Shared, so that a world
+    /// with thousands of them costs nothing when they are the same ones.
+    pub objects: Vec<Arc<Value>>,
     /// ConfigMaps, whole documents.
     pub config_maps: Vec<Value>,
+    /// What may be there besides.
+    pub unseen: Vec<Unseen>,
+}
+
+/// Decision objects that cannot be seen now, or that count as gone only if they stay away (law L2).
+/// Generators that they concern give no complete answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unseen {
+    /// `GROUP/VERSION` of the objects; `None` when it may be any.
+    pub api_version: Option<String>,
+    /// The object as it was; `None` when it may be any of that version.
+    pub object: Option<Arc<Value>>,
+    pub reason: String,
 }

@@ -46,6 +46,20 @@ pub struct ClusterView {
     pub healthy: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_expires: Option<Timestamp>,
+    /// Only of the cluster whose decision objects are believed, once it has reported them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<DecisionsView>,
+}
+
+/// The decision objects that a cluster reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionsView {
+    /// When the last report came, by the hub's clock.
+    pub at: Timestamp,
+    pub objects: usize,
+    /// Why some of them could not be listed.
+    pub problems: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

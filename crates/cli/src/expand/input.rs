@@ -82,7 +82,7 @@ impl Input {
     /// ConfigMaps that say how to read them.
     pub(super) fn read_decisions(&mut self, file: &File) {
         let Some((name, text)) = self.text(&file.path, DECISION_LIMITS) else { return };
-        let (Decisions { objects, config_maps }, errors) = argo::read_decisions(&text);
+        let (Decisions { objects, config_maps, unseen: _ }, errors) = argo::read_decisions(&text);
         self.decisions.objects.extend(objects);
         self.decisions.config_maps.extend(config_maps);
         errors.iter().for_each(|error| self.problem(&name, error.to_string()));

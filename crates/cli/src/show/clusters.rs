@@ -1,7 +1,7 @@
 //! Clusters as a table and in full.
 
 use model::selector::Labels;
-use model::view::{ClusterView, StatusSource};
+use model::view::{ClusterView, DecisionsView, StatusSource};
 
 use super::age::{age, remaining, utc, utc_and_age};
 use super::{Cell, Look, Sheet, Table, Tone, count};
@@ -90,6 +90,15 @@ pub(crate) fn sheet(view: &ClusterView, look: Look) -> String {
             format!("valid until {} ({})", utc(then), remaining(then, look.now))
         }),
     );
+    if let Some(DecisionsView { at, objects, problems }) = &view.decisions {
+        let told =
+            format!("{}, reported {}", count(*objects, "object"), utc_and_age(*at, look.now));
+        sheet.field("Decisions", &told);
+        if !problems.is_empty() {
+            sheet.section("Decisions that cannot be seen");
+            problems.iter().for_each(|problem| sheet.line(problem));
+        }
+    }
     section("Labels", &view.labels, &mut sheet);
     section("Annotations", &view.annotations, &mut sheet);
     section("Tools", &view.tools, &mut sheet);

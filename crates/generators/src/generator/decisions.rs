@@ -1,5 +1,6 @@
 //! `clusterDecisionResource`: the clusters that objects of some kind name in their status.
 
+use model::argo::Unseen;
 use model::generator::DecisionsGenerator;
 use model::problem::Reason;
 use model::selector::Labels;
@@ -81,10 +82,15 @@ impl Evaluator<'_> {
         self.once(generator, vec![map, wanted.to_string()], |evaluator, inputs| {
             let description = evaluator.description(&inputs[0])?;
             let mut bases = Vec::new();
+            let unseen = evaluator.unseen(&description, &wanted);
             for object in evaluator.objects(&description, &wanted)? {
                 for decision in description.decisions(object)? {
                     bases.push(evaluator.decide(&description, decision)?);
                 }
+            }
+            if let Some(reasons) = unseen {
+                let message = format!("{reasons}; what is in force and not among these stays");
+                bases.push(Base::new(&format!("{LABEL} (the rest)"), Err(unavailable(message))));
             }
             Ok(bases)
         })
@@ -125,21 +131,26 @@ impl Evaluator<'_> {
     }
 
     fn objects(&self, of: &Description, wanted: &Wanted) -> Result<Vec<&Value>, Fault> {
-        let is_meant = |object: &&Value| {
-            let kind = object["kind"].as_str().unwrap_or_default();
-            object["apiVersion"] == of.api_version.as_str()
-                && is_plural_of(&of.kind.to_lowercase(), kind)
-                && wanted.picks(object)
-        };
-        let mut found: Vec<_> = self.world.decisions.objects.iter().filter(is_meant).collect();
+        let objects = self.world.decisions.objects.iter().map(|object| &**object);
+        let mut found: Vec<_> = objects.filter(|object| of.describes(object, wanted)).collect();
         if found.is_empty() {
-            return Err(unavailable(format!(
-                "no {} of {} {wanted} is known",
-                of.kind, of.api_version
-            )));
+            let mut message = format!("no {} of {} {wanted} is known", of.kind, of.api_version);
+            if let Some(reasons) = self.unseen(of, wanted) {
+                message = format!("{message}: {reasons}");
+            }
+            return Err(unavailable(message));
         }
         found.sort_by_key(|object| name_of(object));
         Ok(found)
+    }
+
+    /// Why there may be more than can be seen.
+    fn unseen(&self, of: &Description, wanted: &Wanted) -> Option<String> {
+        let concerns = |unseen: &&Unseen| {
+            unseen.api_version.as_ref().is_none_or(|version| *version == of.api_version)
+                && unseen.object.as_ref().is_none_or(|object| of.describes(object, wanted))
+        };
+        reasons(self.world.decisions.unseen.iter().filter(concerns))
     }
 
     fn decide(&self, of: &Description, decision: &Map<String, Value>) -> Result<Base, Fault> {
@@ -202,7 +213,29 @@ impl std::fmt::Display for Wanted {
     }
 }
 
+/// Some of the reasons, and how many there are besides.
+pub(crate) fn reasons<'a>(unseen: impl Iterator<Item = &'a Unseen>) -> Option<String> {
+    const SHOWN: usize = 3;
+    let mut all: Vec<&str> = unseen.map(|unseen| unseen.reason.as_str()).collect();
+    all.dedup();
+    let rest = all.len().saturating_sub(SHOWN);
+    let text = all.get(..SHOWN).unwrap_or(&all).join("; ");
+    match rest {
+        _ if all.is_empty() => None,
+        0 => Some(text),
+        rest => Some(format!("{text}; and {rest} more")),
+    }
+}
+
 impl Description {
+    /// Whether an object is one of those that are wanted.
+    fn describes(&self, object: &Value, wanted: &Wanted) -> bool {
+        let kind = object["kind"].as_str().unwrap_or_default();
+        object["apiVersion"] == self.api_version.as_str()
+            && is_plural_of(&self.kind.to_lowercase(), kind)
+            && wanted.picks(object)
+    }
+
     /// The decisions of an object. One that has not decided yet is not one that chose nothing.
     fn decisions<'a>(&self, object: &'a Value) -> Result<Vec<&'a Map<String, Value>>, Fault> {
         let (name, list) = (name_of(object), &self.list);

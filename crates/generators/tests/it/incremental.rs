@@ -308,11 +308,15 @@ fn pick<T>(all: &mut Vec<T>, index: usize) -> Option<T> {
 fn decisions(names: &[String]) -> Decisions {
     let list: Vec<Value> = names.iter().map(|name| json!({"clusterName": name})).collect();
     Decisions {
-        objects: vec![json!({
-            "apiVersion": "cluster.example/v1", "kind": "Placement",
-            "metadata": {"name": "p", "namespace": "argocd", "labels": {"a": "b"}},
-            "status": {"decisions": list},
-        })],
+        unseen: Vec::new(),
+        objects: vec![
+            json!({
+                "apiVersion": "cluster.example/v1", "kind": "Placement",
+                "metadata": {"name": "p", "namespace": "argocd", "labels": {"a": "b"}},
+                "status": {"decisions": list},
+            })
+            .into(),
+        ],
         config_maps: vec![json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": "ducks", "namespace": "argocd"},

@@ -1,7 +1,10 @@
 //! What generators make of branches, tags, services, plugins and decisions, and of their failures.
 
+use std::sync::Arc;
+
 use expect_test::{Expect, expect};
 use generators::expand_set;
+use model::argo::Unseen;
 use model::provider::{Answer, Branch, Items, PullRequest, Repository};
 use serde_json::{Value, json};
 
@@ -367,10 +370,13 @@ fn decided(status: Value) -> Known {
         }}),
         json!({"metadata": {"name": "broken"}, "data": {"apiVersion": "cluster.example/v1", "kind": "placementdecisions"}}),
     ];
-    known.decisions.objects = vec![json!({
-        "apiVersion": "cluster.example/v1", "kind": "PlacementDecision",
-        "metadata": {"name": "d", "labels": {"app": "x"}}, "status": status,
-    })];
+    known.decisions.objects = vec![
+        json!({
+            "apiVersion": "cluster.example/v1", "kind": "PlacementDecision",
+            "metadata": {"name": "d", "labels": {"app": "x"}}, "status": status,
+        })
+        .into(),
+    ];
     known
 }
 
@@ -460,5 +466,70 @@ fn decisions_name_clusters() {
         ! set, generators[4]: GeneratorFailed: clusterDecisionResource needs either name or labelSelector, not both
         incomplete
     "#]],
+    );
+}
+
+#[test]
+fn decisions_that_cannot_all_be_seen_are_not_complete() {
+    let unseen = |version: Option<&str>, object: Option<Value>, reason: &str| Unseen {
+        api_version: version.map(str::to_owned),
+        object: object.map(Arc::new),
+        reason: reason.to_owned(),
+    };
+    let twin = |kind: &str, name: &str| json!({"apiVersion": "cluster.example/v1", "kind": kind, "metadata": {"name": name, "labels": {"app": "x"}}});
+    let mut known = decided(json!({"decisions": [{"clusterName": "us-1"}]}));
+    let named = "- clusterDecisionResource: {configMapRef: by-name, name: d}";
+    known.decisions.unseen = vec![
+        unseen(Some("other.example/v1"), None, "another version"),
+        unseen(None, Some(twin("Placement", "d")), "another kind"),
+        unseen(None, Some(twin("PlacementDecision", "e")), "e lacks us-2"),
+    ];
+    // Nothing of it concerns this one, and the last one those with this label.
+    check(
+        &known,
+        named,
+        "{{name}}",
+        "x",
+        &expect![[r#"
+        0 clusterDecisionResource us-1  →  us-1 on eu-1: x
+        complete
+    "#]],
+    );
+    let by_label = "- clusterDecisionResource: {configMapRef: by-name, labelSelector: {matchLabels: {app: x}}}";
+    check(
+        &known,
+        by_label,
+        "{{name}}",
+        "x",
+        &expect![[r#"
+            0 clusterDecisionResource us-1  →  us-1 on eu-1: x
+            0 clusterDecisionResource (the rest)  →  held
+            ! set, clusterDecisionResource (the rest): SourceUnavailable: clusterDecisionResource: e lacks us-2; what is in force and not among these stays
+            incomplete
+        "#]],
+    );
+    known.decisions.unseen.push(unseen(None, None, "nobody has reported"));
+    check(
+        &known,
+        named,
+        "{{name}}",
+        "x",
+        &expect![[r#"
+            0 clusterDecisionResource us-1  →  us-1 on eu-1: x
+            0 clusterDecisionResource (the rest)  →  held
+            ! set, clusterDecisionResource (the rest): SourceUnavailable: clusterDecisionResource: nobody has reported; what is in force and not among these stays
+            incomplete
+        "#]],
+    );
+    known.decisions.objects.clear();
+    check(
+        &known,
+        named,
+        "{{name}}",
+        "x",
+        &expect![[r#"
+            ! set, generators[0]: SourceUnavailable: clusterDecisionResource: no placementdecisions of cluster.example/v1 "d" is known: nobody has reported
+            incomplete
+        "#]],
     );
 }

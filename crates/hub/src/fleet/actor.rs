@@ -28,12 +28,13 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::board::DesiredBoard;
+use super::decisions::{Believed, Told};
 use super::documents::{Documents, GitOrigin, Reading};
 use super::expansion::{Moment, Outcome, work_out};
 use super::handle::{COMMANDS, Command, FleetError, FleetHandle, RefreshOutcome, Reply};
 use super::plan::{Approval, HUB};
 use super::repositories::{Looked, Needed, Repositories};
-use super::services::{Questions, Services, Told};
+use super::services::{self, Questions, Services};
 use super::snapshot::{FleetSnapshot, Shared};
 use super::state::{FleetState, Owner};
 use super::stored::{self, Change, FleetStoreError, Kept, Pause};
@@ -78,7 +79,10 @@ pub async fn start(
     let (snapshot_tx, snapshot) = watch::channel(Shared::default());
     let news = Arc::new(Notify::new());
     let shutdown = supervisor.token();
-    let inbox = Inbox { commands, looks, answers, clusters: Arc::clone(&news), shutdown };
+    let mut told = options.decisions.subscribe();
+    // What was said before is taken at once, and no wake-up for it is lost.
+    told.mark_changed();
+    let inbox = Inbox { commands, looks, answers, told, clusters: Arc::clone(&news), shutdown };
     let parts = Parts { store, mirrors, clusters, board, clock, supervisor: supervisor.clone() };
     let results = Results { looks: looks_tx, answers: answers_tx };
     let mut fleet = Fleet::new(options, kept, parts, results, snapshot_tx);
@@ -102,6 +106,7 @@ struct Inbox {
     commands: mpsc::Receiver<Command>,
     looks: mpsc::Receiver<Look>,
     answers: mpsc::Receiver<Asked>,
+    told: watch::Receiver<Told>,
     clusters: Arc<Notify>,
     shutdown: CancellationToken,
 }
@@ -115,7 +120,7 @@ struct Look {
 /// A question that was asked; without an answer, who asked has panicked.
 struct Asked {
     request: Request,
-    told: Option<Told>,
+    told: Option<services::Told>,
 }
 
 /// Where tasks bring what they found.
@@ -128,6 +133,7 @@ enum Event {
     Command(Command),
     Looked(Look),
     Asked(Asked),
+    Decided(Told),
     Clusters,
     Time,
     Shutdown,
@@ -155,6 +161,7 @@ struct Fleet {
     repositories: Repositories,
     questions: Questions,
     collector: Result<Collector, String>,
+    believed: Believed,
     /// What goes into the next transaction.
     commits: Vec<(RepoReference, CommitId)>,
     forgotten: Vec<RepoReference>,
@@ -177,7 +184,7 @@ impl Fleet {
         results: Results,
         snapshot: watch::Sender<Shared>,
     ) -> Self {
-        let FleetOptions { repository, poll_interval, services, epoch } = options;
+        let FleetOptions { repository, poll_interval, services, decisions, epoch } = options;
         let Kept { state, documents, pauses, revisions } = kept;
         let now = parts.clock.now();
         let mut repositories = Repositories::new(poll_interval, epoch.id ^ epoch.counter);
@@ -202,6 +209,7 @@ impl Fleet {
             repositories,
             questions: Questions::new(services.interval, epoch.id ^ epoch.counter),
             collector: services.collector,
+            believed: Believed::new(decisions.cluster().cloned()),
             commits: Vec::new(),
             forgotten: Vec::new(),
             acts: Vec::new(),
@@ -218,6 +226,7 @@ impl Fleet {
         loop {
             self.start_looks();
             self.ask_services();
+            self.dirty |= self.believed.settle(self.now());
             if self.dirty
                 && self.now() >= self.not_before
                 && let Err(error) = self.pass(BTreeMap::new()).await
@@ -229,6 +238,10 @@ impl Fleet {
                 Event::Command(command) => self.command(command).await,
                 Event::Looked(look) => self.looked(look),
                 Event::Asked(asked) => self.asked(asked),
+                Event::Decided(told) => {
+                    let now = self.now();
+                    self.dirty |= self.believed.take(&told, now);
+                }
                 Event::Clusters => self.dirty = true,
                 Event::Time => {}
                 Event::Shutdown => return,
@@ -244,6 +257,7 @@ impl Fleet {
             command = inbox.commands.recv() => command.map_or(Event::Shutdown, Event::Command),
             Some(look) = inbox.looks.recv() => Event::Looked(look),
             Some(asked) = inbox.answers.recv() => Event::Asked(asked),
+            Ok(()) = inbox.told.changed() => Event::Decided(inbox.told.borrow_and_update().clone()),
             () = inbox.clusters.notified() => Event::Clusters,
             () = tokio::time::sleep(pause) => Event::Time,
         }
@@ -252,7 +266,8 @@ impl Fleet {
     fn wake_at(&self) -> Duration {
         let plan = self.dirty.then_some(self.not_before);
         let patience = self.waiting.iter().map(|waiting| waiting.until).min();
-        let times = [plan, patience, self.repositories.next_due(), self.questions.next_due()];
+        let (looks, questions) = (self.repositories.next_due(), self.questions.next_due());
+        let times = [plan, patience, looks, questions, self.believed.next_due()];
         times.into_iter().flatten().min().unwrap_or_else(|| self.now() + IDLE)
     }
 
@@ -431,6 +446,7 @@ impl Fleet {
             joined,
             trees: self.repositories.trees(),
             answers: self.questions.answers(),
+            believed: self.believed.clone(),
             resolutions: self.repositories.resolutions(),
             unavailable: self.repositories.problems(),
             paused: self.pauses.keys().cloned().collect(),

@@ -19,6 +19,7 @@ use model::provider::Request;
 use model::status::Timestamp;
 use source::RepoUrl;
 
+use super::decisions::Believed;
 use super::documents::{Documents, GitOrigin, Kind, Reading, read_tree};
 use super::plan::{
     Approval, FLEET_REPOSITORY, OwnerInput, Plan, PlanInput, Resolution, Verdict, plan,
@@ -41,6 +42,8 @@ pub(super) struct Moment {
     pub(super) trees: Trees,
     /// What services answered.
     pub(super) answers: Answers,
+    /// The decision objects that a spoke reported.
+    pub(super) believed: Believed,
     pub(super) resolutions: BTreeMap<RepoReference, Resolution>,
     /// What cannot be read.
     pub(super) unavailable: Vec<Problem>,
@@ -69,8 +72,10 @@ pub(super) fn work_out(moment: Moment, kept: &mut Incremental) -> Outcome {
     problems.extend(moment.unavailable);
     let clusters = clusters(moment.joined, &documents);
     let known: Vec<_> = clusters.values().cloned().collect();
+    let (decisions, told) = moment.believed.join(&documents.decisions);
+    problems.extend(told);
     let world = World {
-        decisions: &documents.decisions,
+        decisions: &decisions,
         providers: &moment.answers,
         ..World::new(&known, &moment.trees)
     };

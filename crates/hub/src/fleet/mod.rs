@@ -3,18 +3,20 @@
 //! ```text
 //! repositories (looks at Git) ─> documents ─> expansion ─> plan ─> store ─> board ─> sessions
 //!                           services (asks) ──^
+//!                decisions (a spoke reports) ──^
 //! ```
-//! `documents`, `expansion`, `plan`, `snapshot` and the tables of `repositories` and `services`
-//! decide and have no effects; `stored` knows the stored form; `actor` owns the state, persists,
+//! `documents`, `expansion`, `plan`, `snapshot` and the tables of `repositories`, `services`
+//! and `decisions` decide and have no effects; `stored` knows the stored form; `actor` owns the state, persists,
 //! then publishes.
 //!
-//! Tasks: `fleet` (essential; commands in through a bounded channel, desired states out through the
+//! Tasks: `fleet` (essential; commands in through a bounded channel, decision objects through a watch, desired states out through the
 //! board, a snapshot out through a watch), and one `look at URL` for each repository that is being
 //! read, at most four, and one `ask a service` for each question that is being asked, at most eight
 //! (results in through bounded channels).
 
 mod actor;
 pub mod board;
+mod decisions;
 pub mod documents;
 mod expansion;
 mod handle;
@@ -34,6 +36,8 @@ use source::{RepoUrl, UrlError};
 use std::time::Duration;
 
 pub use actor::start;
+pub use decisions::DecisionReports;
+pub(crate) use decisions::Reporter;
 pub use handle::{ApplyOutcome, FleetError, FleetHandle, RefreshOutcome};
 pub use services::Services;
 pub use snapshot::{ApplicationEntry, FleetSnapshot, SetEntry};
@@ -61,6 +65,7 @@ pub struct FleetOptions {
     /// How often each repository is looked at, give or take 10 %.
     pub poll_interval: Duration,
     pub services: Services,
+    pub decisions: DecisionReports,
     pub epoch: Epoch,
 }
 

@@ -2,6 +2,7 @@
 
 mod argo;
 mod branches;
+mod decisions;
 mod services;
 
 use std::collections::BTreeMap;
@@ -123,10 +124,13 @@ struct World {
     apps: Repository,
     fleet: Repository,
     collector: Collector,
+    /// The cluster whose decision objects are believed.
+    believed: Option<ClusterName>,
 }
 
 struct Hub {
     handle: FleetHandle,
+    decisions: DecisionReports,
     board: DesiredBoard,
     supervisor: Supervisor,
 }
@@ -139,26 +143,36 @@ impl World {
         let collector =
             Collector::new(collect::Config::default(), Arc::new(NoSecrets), Clock::system());
         let collector = collector.unwrap();
-        Self { folder, store: Arc::default(), joined: Arc::default(), apps, fleet, collector }
+        Self {
+            folder,
+            store: Arc::default(),
+            joined: Arc::default(),
+            apps,
+            fleet,
+            collector,
+            believed: None,
+        }
     }
 
     async fn start(&self, mirrors: &str, counter: u64) -> Hub {
         let policy = UrlPolicy { allow_file: true, allow_http: false };
         let path = self.folder.path().join(mirrors);
         let mirrors = Mirrors::open(path, policy, Credentials::new(), Limits::default()).unwrap();
+        let clock = Clock::system();
+        let decisions = DecisionReports::new(self.believed.clone(), clock.clone());
         let options = FleetOptions {
             repository: FleetRepository::from_settings(&self.fleet.url(), "main", ".").unwrap(),
             poll_interval: NEVER,
             services: Services { collector: Ok(self.collector.clone()), interval: NEVER },
+            decisions: decisions.clone(),
             epoch: Epoch { id: 7, counter },
         };
         let board = DesiredBoard::default();
         let supervisor = Supervisor::new(CancellationToken::new());
         let store: Arc<dyn Store> = self.store.clone();
         let clusters: Arc<dyn ClusterSource> = self.joined.clone();
-        let clock = Clock::system();
         let handle = start(options, store, mirrors, clusters, board.clone(), clock, &supervisor);
-        Hub { handle: handle.await.unwrap(), board, supervisor }
+        Hub { handle: handle.await.unwrap(), decisions, board, supervisor }
     }
 
     fn records(&self) -> Vec<String> {

@@ -26,7 +26,8 @@ impl Gathering {
     /// What of it breaks the contract.
     pub(super) fn take(&mut self, piece: Decisions) -> Result<Option<Gathered>, &'static str> {
         let Decisions { sequence, lists, last } = piece;
-        if self.under_way && sequence != self.sequence || !self.under_way && sequence <= self.sequence
+        if self.under_way && sequence != self.sequence
+            || !self.under_way && sequence <= self.sequence
         {
             return Err("decision objects whose sequence is out of turn");
         }
@@ -42,11 +43,7 @@ impl Gathering {
         Ok(Some(std::mem::take(&mut self.lists)))
     }
 
-    fn add(
-        &mut self,
-        resource: DecisionResource,
-        list: DecisionList,
-    ) -> Result<(), &'static str> {
+    fn add(&mut self, resource: DecisionResource, list: DecisionList) -> Result<(), &'static str> {
         if let DecisionList::Whole(objects) = &list {
             self.objects += objects.len();
             self.bytes += objects.iter().map(|object| object.body().len()).sum::<usize>();

@@ -14,7 +14,8 @@ use model::id::{Epoch, Nonce, Term};
 use model::name::{ApplicationName, ClusterName};
 use proto::BATCH_BYTES;
 use proto::session::{
-    Command, Decisions, Hello, Parting, Rejection, Report, SignedRecord, ToHub, ToSpoke, Upsert, Welcome,
+    Command, Decisions, Hello, Parting, Rejection, Report, SignedRecord, ToHub, ToSpoke, Upsert,
+    Welcome,
 };
 
 use super::decisions::{Gathered, Gathering};

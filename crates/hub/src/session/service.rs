@@ -19,8 +19,8 @@ use super::machine::{Action, Event, Machine, Terms};
 use super::registry::{Registry, Ticket};
 use crate::clusters::Clusters;
 use crate::commands::CommandQueue;
-use crate::fleet::FleetHandle;
 use crate::fleet::board::{ClusterDesired, DesiredBoard};
+use crate::fleet::{DecisionReports, FleetHandle, Reporter};
 use crate::ledger::{Ledger, NewRecord};
 use crate::listen::cluster_of;
 use crate::pki::Serial;
@@ -43,6 +43,7 @@ pub(crate) struct SessionService {
     pub(crate) board: DesiredBoard,
     pub(crate) fleet: FleetHandle,
     pub(crate) statuses: StatusBoard,
+    pub(crate) decisions: DecisionReports,
     pub(crate) commands: CommandQueue,
     pub(crate) ledger: Ledger,
     pub(crate) registry: Registry,
@@ -83,6 +84,8 @@ struct Session<'a> {
     outbox: &'a Outbox,
     machine: Machine,
     status: ClusterStatus,
+    /// Only for the cluster whose decision objects are believed.
+    reporter: Option<Reporter>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "one at a time, on the stack of one loop")]
@@ -116,6 +119,7 @@ impl SessionService {
         let record = self.clusters.admit(cluster, serial, &hello, self.now()).await?;
         self.fleet.clusters_changed();
         let ticket = self.registry.open(cluster);
+        let reporter = self.decisions.open(cluster, ticket.term);
         let mut desired = self.board.subscribe(cluster);
         let mut status = ClusterStatus::clone(&self.statuses.get(cluster));
         status.opened(&hello, self.now());
@@ -125,12 +129,13 @@ impl SessionService {
             term: ticket.term,
             record,
             status_digest: status.digest(),
+            takes_decisions: reporter.is_some(),
         };
         let current: Arc<ClusterDesired> = desired.borrow_and_update().clone();
         let (machine, actions) = Machine::new(terms, &hello, current);
         self.statuses.publish(cluster, status.clone());
         tracing::info!(%cluster, term = %ticket.term, agent = hello.agent_version, "session open");
-        let mut session = Session { service: self, cluster, outbox, machine, status };
+        let mut session = Session { service: self, cluster, outbox, machine, status, reporter };
         let ended = match session.act(actions).await {
             Err(parting) => Err(parting),
             Ok(()) => session.converse(serial, stream, desired, ticket).await,
@@ -229,6 +234,13 @@ impl Session<'_> {
                     let incidents = self.status.report(report, now);
                     self.publish();
                     self.record(&incidents, now).await?;
+                }
+                Action::Decided(gathered) => {
+                    self.status.decided(&gathered, self.service.now());
+                    self.publish();
+                    if let Some(reporter) = &self.reporter {
+                        reporter.report(gathered);
+                    }
                 }
                 Action::Close(parting) => return Err(parting),
             }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use model::application::Source;
 use model::canonical::Digest;
+use model::decision::{DecisionList, DecisionObject, DecisionResource};
 use model::desired::{DesiredApplication, Tombstone, VersionedApplication};
 use model::id::{CommitId, Epoch, Nonce, Term};
 use model::name::{ApplicationName, ClusterName};
 use model::set::OnRemoval;
-use proto::session::{Hello, Rejection, SignedRecord, ToHub, ToSpoke};
+use proto::session::{Decisions, Hello, Rejection, SignedRecord, ToHub, ToSpoke};
 
 use super::machine::{Action, Event, Machine, Terms};
 use crate::fleet::board::ClusterDesired;
@@ -58,6 +59,12 @@ fn desired(
 
 /// Opens a session with a spoke whose root digest is `root`; returns what is said first.
 fn open(root: Digest, desired: Arc<ClusterDesired>) -> (Machine, Vec<String>) {
+    let (hello, terms) = introduced(root, false);
+    let (machine, actions) = Machine::new(terms, &hello, desired);
+    (machine, told(&actions))
+}
+
+fn introduced(root: Digest, takes_decisions: bool) -> (Hello, Terms) {
     let hello = Hello {
         agent_version: String::new(),
         capabilities: Vec::new(),
@@ -78,9 +85,9 @@ fn open(root: Digest, desired: Arc<ClusterDesired>) -> (Machine, Vec<String>) {
         term: Term(1),
         record: SignedRecord::default(),
         status_digest: Digest::of(b""),
+        takes_decisions,
     };
-    let (machine, actions) = Machine::new(terms, &hello, desired);
-    (machine, told(&actions))
+    (hello, terms)
 }
 
 /// What a person would look at: the messages and closings, a word each.
@@ -165,4 +172,57 @@ fn what_breaks_the_contract_ends_the_stream() {
     let (mut machine, _) = open(state.root, state);
     assert_eq!(receive(&mut machine, nothing()), ["close ProtocolError"]);
     assert_eq!(receive(&mut machine, ack(9, Vec::new())), ["close ProtocolError"]);
+}
+
+/// A session of the cluster whose decision objects are believed, if `believed`.
+fn deciding(believed: bool) -> Machine {
+    let state = desired(&[], &[]);
+    let (hello, terms) = introduced(state.root, believed);
+    Machine::new(terms, &hello, state).0
+}
+
+fn piece(sequence: u64, objects: usize, last: bool) -> ToHub {
+    let resource = DecisionResource::new("x.example/v1", "placements", "").unwrap();
+    let object = |n: usize| {
+        let object = serde_json::json!({"apiVersion": "x.example/v1", "kind": "Placement",
+            "metadata": {"name": format!("p-{n}")}});
+        DecisionObject::reduce(&resource, &object).unwrap()
+    };
+    let list = DecisionList::Whole((0..objects).map(object).collect());
+    ToHub::Decisions(Decisions { sequence, lists: vec![(resource, list)], last })
+}
+
+#[test]
+fn decision_objects_are_taken_from_the_cluster_that_is_believed_and_as_a_whole() {
+    let taken = |machine: &mut Machine, message: ToHub| -> Vec<String> {
+        let word = |action: Action| match action {
+            Action::Decided(lists) => {
+                let count = |list: &DecisionList| match list {
+                    DecisionList::Whole(objects) => objects.len(),
+                    DecisionList::Failed(_) => 0,
+                };
+                format!("{} objects", lists.values().map(count).sum::<usize>())
+            }
+            Action::Send(ToSpoke::DecisionsAck { sequence }) => format!("ack {sequence}"),
+            Action::Close(parting) => parting.message,
+            other => panic!("{other:?}"),
+        };
+        machine.handle(Event::Received(message)).into_iter().map(word).collect()
+    };
+    let mut machine = deciding(true);
+    assert!(taken(&mut machine, piece(1, 3, false)).is_empty());
+    assert_eq!(taken(&mut machine, piece(1, 2, true)), ["5 objects", "ack 1"]);
+    assert_eq!(taken(&mut machine, piece(4, 1, true)), ["1 objects", "ack 4"]);
+    let out_of_turn = "the spoke sent decision objects whose sequence is out of turn";
+    assert_eq!(taken(&mut machine, piece(4, 1, true)), [out_of_turn]);
+    let mut machine = deciding(true);
+    taken(&mut machine, piece(1, 3, false));
+    assert_eq!(taken(&mut machine, piece(2, 3, true)), [out_of_turn]);
+    let mut machine = deciding(true);
+    taken(&mut machine, piece(1, 6_000, false));
+    let too_many = "the spoke sent more decision objects than are taken";
+    assert_eq!(taken(&mut machine, piece(1, 6_000, true)), [too_many]);
+    // Nobody else steers the fleet.
+    let unasked = "the spoke sent decision objects that nobody asked for";
+    assert_eq!(taken(&mut deciding(false), piece(1, 1, true)), [unasked]);
 }

@@ -142,7 +142,7 @@ pub fn read_decisions(text: &[u8]) -> (Decisions, Vec<DocumentError>) {
             Ok(document) if is(&document, "v1", "ConfigMap") => {
                 decisions.config_maps.push(document);
             }
-            Ok(document) => decisions.objects.push(document),
+            Ok(document) => decisions.objects.push(document.into()),
             Err(error) => errors.push(error),
         }
     }

@@ -8,12 +8,14 @@ use hub::fleet::board::ClusterDesired;
 use hub::session::machine as hub_side;
 use model::application::Source;
 use model::canonical::Digest;
+use model::decision::{DecisionList, DecisionObject, DecisionResource};
 use model::desired::{DesiredApplication, Tombstone, VersionedApplication, root_digest};
 use model::id::{CommitId, Epoch, Term};
 use model::name::{ApplicationName, ClusterName};
 use model::set::OnRemoval;
 use proptest::prelude::*;
 use proto::session::{Command, Hello, SignedRecord, ToHub, ToSpoke};
+use spoke_agent::decisions::Reported;
 use spoke_agent::session::machine::{self as spoke_side, Accepted};
 
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ enum Step {
     ToHub,
     ToSpoke,
     EngineRemoves,
+    /// The spoke sees other decision objects, so many.
+    Decide(u16),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -55,7 +59,13 @@ fn step() -> impl Strategy<Value = Step> {
         12 => Just(Step::ToHub),
         12 => Just(Step::ToSpoke),
         3 => Just(Step::EngineRemoves),
+        3 => decided().prop_map(Step::Decide),
     ]
+}
+
+/// Rarely more than fit into one message, which takes a while.
+fn decided() -> impl Strategy<Value = u16> {
+    prop_oneof![24 => 0..4u16, 1 => 2_000..2_003u16]
 }
 
 fn name(number: u8) -> ApplicationName {
@@ -89,6 +99,29 @@ fn application(number: u8, version: u8) -> VersionedApplication {
     .expect("a small application")
 }
 
+/// A report that says with each object how many there are.
+fn reported(number: u16) -> Reported {
+    let resource =
+        |name: &str| DecisionResource::new("x.example/v1", name, "").expect("a resource");
+    let object = |index: u16| {
+        let object = serde_json::json!({"apiVersion": "x.example/v1", "kind": "Placement",
+            "metadata": {"name": format!("p-{index:05}")}, "status": {"all": number}});
+        DecisionObject::reduce(&resource("placements"), &object).expect("a small object")
+    };
+    Reported::from([
+        (resource("placements"), DecisionList::Whole((0..number).map(object).collect())),
+        (resource("away"), DecisionList::Failed("it cannot be listed".into())),
+    ])
+}
+
+fn count(reported: &Reported) -> u16 {
+    let objects = reported.values().map(|list| match list {
+        DecisionList::Whole(objects) => objects.len(),
+        DecisionList::Failed(_) => 0,
+    });
+    u16::try_from(objects.sum::<usize>()).expect("as many as were told")
+}
+
 struct World {
     epoch: Epoch,
     term: u64,
@@ -102,6 +135,9 @@ struct World {
     /// Names that any hub ever buried, and applications that the spoke ever took.
     buried: BTreeSet<ApplicationName>,
     commands: u64,
+    /// Decision objects: what the spoke sees, and what this hub was told last.
+    decisions: Option<Arc<Reported>>,
+    decided: Option<Reported>,
 }
 
 impl World {
@@ -119,6 +155,8 @@ impl World {
             to_spoke: VecDeque::new(),
             buried: BTreeSet::new(),
             commands: 0,
+            decisions: None,
+            decided: None,
         }
     }
 
@@ -183,10 +221,17 @@ impl World {
             Step::SpokeCrash => {
                 self.cut();
                 self.spoke = spoke_side::Machine::new(self.stored.clone());
+                // The new process has not listed anything yet.
+                self.decisions = None;
             }
             Step::ToHub => self.deliver_to_hub(),
             Step::ToSpoke => self.deliver_to_spoke(),
             Step::EngineRemoves => self.engine_removes(),
+            Step::Decide(number) => {
+                let reported = Arc::new(reported(number));
+                self.decisions = Some(Arc::clone(&reported));
+                self.spoke_event(spoke_side::Event::Decisions(reported));
+            }
         }
     }
 
@@ -229,8 +274,10 @@ impl World {
             term: Term(self.term),
             record: SignedRecord::default(),
             status_digest: Digest::of(b""),
+            takes_decisions: true,
         };
         self.spoke_event(spoke_side::Event::Opened);
+        self.decided = None;
         let (hub, actions) = hub_side::Machine::new(terms, &hello, self.desired());
         self.hub = Some(hub);
         self.hub_acts(actions);
@@ -262,6 +309,11 @@ impl World {
             match action {
                 hub_side::Action::Send(message) => self.to_spoke.push_back(message),
                 hub_side::Action::Removed { name, version, .. } => self.removed(&name, version),
+                hub_side::Action::Decided(gathered) => {
+                    let count = count(&gathered);
+                    assert_eq!(gathered, reported(count), "L1: a report was taken in part");
+                    self.decided = Some(gathered);
+                }
                 hub_side::Action::Close(parting) => panic!("the hub closed: {parting:?}"),
                 hub_side::Action::Rejected(rejection) => panic!("refused: {rejection:?}"),
                 _ => {}
@@ -342,6 +394,7 @@ proptest! {
             let has = accepted.applications.get(name).map(VersionedApplication::version);
             prop_assert_eq!(has, Some(wanted.version()), "{} did not arrive", name);
         }
+        prop_assert_eq!(world.decided.as_ref(), world.decisions.as_deref(), "decisions differ");
         // On hold tombstones wait; that none goes ahead is checked after each event.
         if !accepted.hold {
             prop_assert!(world.tombstones.is_empty(), "a removal was not finished");

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use gotemplate::print;
 use gotemplate::value::Value as Go;
+use model::argo::Unseen;
 use model::problem::Reason;
 use serde_json::{Map, Value};
 
@@ -12,6 +13,7 @@ use super::clusters::{self, IN_CLUSTER, IN_CLUSTER_SERVER, Known, namesakes};
 use super::selector::Selector;
 use super::{Engine, Evaluator, Fault, Params, Row, Values, in_field, put_values, text, types_of};
 use crate::World;
+use crate::generator::decisions::reasons;
 use crate::provider::plural::is_plural_of;
 
 /// Where the decisions are, unless the ConfigMap says otherwise.
@@ -94,7 +96,7 @@ impl<'a> Evaluator<'a> {
 
     /// The objects that the generator asks for.
     fn objects(
-        &self,
+        &mut self,
         body: &Value,
         description: &Description<'_>,
     ) -> Result<Vec<&'a Value>, Fault> {
@@ -112,24 +114,36 @@ impl<'a> Evaluator<'a> {
         if asks && selector.is_empty() {
             return Err(Fault::failed("labelSelector is empty, which no object matches"));
         }
-        let chosen: Vec<&Value> = world
-            .decisions
-            .objects
-            .iter()
-            .filter(|object| {
-                let (kind, metadata) = (&object["kind"], &object["metadata"]);
-                object["apiVersion"] == *description.api_version
-                    && kind.as_str().is_some_and(|kind| is_plural_of(description.kind, kind))
-                    && (name.is_empty() || metadata["name"] == *name)
-                    && selector.matches(|key| metadata["labels"].get(key).and_then(Value::as_str))
-            })
-            .collect();
+        let is_chosen = |object: &Value| {
+            let (kind, metadata) = (&object["kind"], &object["metadata"]);
+            object["apiVersion"] == *description.api_version
+                && kind.as_str().is_some_and(|kind| is_plural_of(description.kind, kind))
+                && (name.is_empty() || metadata["name"] == *name)
+                && selector.matches(|key| metadata["labels"].get(key).and_then(Value::as_str))
+        };
+        let objects = world.decisions.objects.iter().map(|object| &**object);
+        let chosen: Vec<&Value> = objects.filter(|object| is_chosen(object)).collect();
+        let concerns = |unseen: &&Unseen| {
+            unseen.api_version.as_ref().is_none_or(|version| *version == *description.api_version)
+                && unseen.object.as_ref().is_none_or(|object| is_chosen(object))
+        };
+        let unseen = reasons(world.decisions.unseen.iter().filter(concerns));
         if chosen.is_empty() {
             return Err(Fault::new(
                 Reason::SourceUnavailable,
                 format!(
-                    "no {} of {} was found; check the name or labelSelector",
-                    description.kind, description.api_version
+                    "no {} of {} was found; {}",
+                    description.kind,
+                    description.api_version,
+                    unseen.unwrap_or_else(|| "check the name or labelSelector".to_owned())
+                ),
+            ));
+        }
+        if let Some(reasons) = unseen {
+            self.miss(Fault::new(
+                Reason::SourceUnavailable,
+                format!(
+                    "clusterDecisionResource: {reasons}; what is in force and not among these stays"
                 ),
             ));
         }

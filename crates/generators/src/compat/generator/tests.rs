@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use expect_test::{Expect, expect};
 use gotemplate::MissingKey;
-use model::argo::{ClusterSecret, Decisions};
+use model::argo::{ClusterSecret, Decisions, Unseen};
 use model::provider::{Answer, Branch, Items, PullRequest, Repository, Request};
 use model::tree::{EntryKind, FileTree, RepoPath, TreeEntry, TreeError};
 use serde_json::json;
@@ -459,11 +459,12 @@ fn decisions_that_cannot_be_seen_are_no_decisions() {
     let fake = Fake {
         decisions: Decisions {
             objects: vec![
-                plan("one", list),
-                plan("draft", json!(null)),
-                plan("none", json!({"clusters": []})),
+                plan("one", list).into(),
+                plan("draft", json!(null)).into(),
+                plan("none", json!({"clusters": []})).into(),
             ],
             config_maps: vec![map("cm", "c"), map("keyless", "")],
+            unseen: Vec::new(),
         },
         ..Fake::default()
     }
@@ -512,6 +513,33 @@ fn decisions_that_cannot_be_seen_are_no_decisions() {
         FAULT SourceUnavailable: clusterDecisionResource: no plans of x.test/v1 was found; check the name or labelSelector
     "#]],
     );
+    let unseen = |object: Option<Value>, reason: &str| Unseen {
+        api_version: Some("x.test/v1".into()),
+        object: object.map(Into::into),
+        reason: reason.into(),
+    };
+    let mut away = fake;
+    away.decisions.unseen = vec![
+        unseen(Some(plan("none", json!(null))), "none has lost eu"),
+        unseen(Some(plan("gone", json!(null))), "gone has lost itself"),
+    ];
+    check(
+        &away,
+        Engine::Fast,
+        entry("cm", "none"),
+        expect![[r#"
+            PARTIAL clusterDecisionResource: none has lost eu; what is in force and not among these stays
+        "#]],
+    );
+    check(
+        &away,
+        Engine::Fast,
+        entry("cm", "gone"),
+        expect![[r#"
+            FAULT SourceUnavailable: clusterDecisionResource: no plans of x.test/v1 was found; gone has lost itself
+        "#]],
+    );
+    let fake = Fake { decisions: Decisions { unseen: Vec::new(), ..away.decisions }, ..away };
     let values = json!({"clusterDecisionResource": {
         "configMapRef": "cm", "labelSelector": {"matchLabels": {"all": "yes"}}, "values": {"v": "{{.c}}"},
     }, "selector": {"matchLabels": {"n": "123456789012"}}});

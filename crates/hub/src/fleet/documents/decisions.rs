@@ -2,6 +2,7 @@
 //! that describe a kind of object, and the objects of such kinds that carry a status.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use model::argo::{self, Decisions};
 use serde_json::Value;
@@ -60,7 +61,8 @@ impl Collector {
         objects.retain(|object| {
             object["apiVersion"].as_str().is_some_and(|version| versions.contains(version))
         });
-        (Decisions { objects, config_maps }, None)
+        let objects = objects.into_iter().map(Arc::new).collect();
+        (Decisions { objects, config_maps, unseen: Vec::new() }, None)
     }
 }
 

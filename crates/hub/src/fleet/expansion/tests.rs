@@ -49,6 +49,7 @@ fn moment(documents: &Arc<Documents>, joined: &[(&str, &str)]) -> Moment {
         reading: None,
         joined: joined.iter().map(cluster).collect(),
         answers: Answers::default(),
+        believed: Believed::new(None),
         trees: Repositories::new(Duration::from_secs(60), 0).trees(),
         resolutions: BTreeMap::new(),
         unavailable: Vec::new(),
