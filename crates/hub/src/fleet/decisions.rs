@@ -99,7 +99,7 @@ impl Believed {
             let known = self.resources.entry(resource.clone());
             match list {
                 DecisionList::Whole(objects) => {
-                    known.or_insert_with(Known::first).list(objects, now)
+                    known.or_insert_with(Known::first).list(objects, now);
                 }
                 DecisionList::Failed(reason) => {
                     known.or_insert_with(Known::first).trouble = Some(reason.clone());
@@ -297,8 +297,8 @@ fn lacking(described: &[&Value], before: &Value, now: Option<&Value>) -> Option<
     let gone: Vec<_> = before_names.difference(&now).map(|(_, _, name)| name.as_str()).collect();
     match gone.as_slice() {
         [] => None,
-        [few @ ..] if few.len() <= 3 => Some(few.join(", ")),
-        [first, ..] => Some(format!("{first} and {} more", gone.len() - 1)),
+        few if few.len() <= 3 => Some(few.join(", ")),
+        many => Some(format!("{} and {} more", many[0], many.len() - 1)),
     }
 }
 

@@ -3,6 +3,7 @@
 //! They need the tools of `cargo xtask tools` and the built binaries; `cargo xtask test` sees to both.
 
 mod convergence;
+mod decisions;
 mod faults;
 mod fixture;
 mod guard;
