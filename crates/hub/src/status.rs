@@ -101,10 +101,10 @@ impl ClusterStatus {
     /// Takes a report of decision objects.
     pub fn decided(&mut self, gathered: &Gathered, now: Timestamp) {
         let mut view = DecisionsView { at: now, objects: 0, problems: Vec::new() };
-        for list in gathered.values() {
+        for (resource, list) in gathered {
             match list {
                 DecisionList::Whole(objects) => view.objects += objects.len(),
-                DecisionList::Failed(reason) => view.problems.push(reason.clone()),
+                DecisionList::Failed(reason) => view.problems.push(format!("{resource}: {reason}")),
             }
         }
         self.last_seen = Some(now);

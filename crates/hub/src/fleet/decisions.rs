@@ -252,7 +252,9 @@ impl Known {
             .iter()
             .map(|reason| whole(format!("the {resource} of {cluster} are as they were: {reason}")))
             .collect();
-        unseen.extend(self.unsure.map(|(_, why)| {
+        // Without a list there is nothing that could be gone.
+        let unsure = self.unsure.filter(|(until, _)| *until != Duration::MAX);
+        unseen.extend(unsure.map(|(_, why)| {
             whole(format!(
                 "of the {resource} of {cluster} nothing counts as gone before {} seconds have \
                  passed: {why}",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::decision::{DecisionList, DecisionObject, DecisionResource, MAX_BYTES, MAX_OBJECTS};
 
 use super::Reported;
+use crate::kubernetes::answer::RefusalKind;
 use crate::kubernetes::watch::Event;
 
 /// A namespace, which may be empty, and a name.
@@ -74,7 +75,13 @@ impl Table {
             Event::Failed(refusal) => {
                 // What was seen of a list that was cut off is not one.
                 watched.listing = None;
-                let before = watched.failure.replace(refusal.message);
+                let reason = match refusal.kind {
+                    RefusalKind::KindMissing => {
+                        "the API server has no such resource; is its definition installed?".into()
+                    }
+                    _ => refusal.message,
+                };
+                let before = watched.failure.replace(reason);
                 tracing::warn!(resource = %watched.resource, reason = watched.failure,
                     "decision objects cannot be seen");
                 let is_new = before != watched.failure;
@@ -115,10 +122,9 @@ impl Table {
     pub(super) fn known(&self) -> Option<Reported> {
         let (mut objects, mut bytes) = (0, 0);
         let list = |watched: &Watched| {
-            let resource = &watched.resource;
             let list = match (watched.is_over, &watched.failure, &watched.listed) {
                 (true, ..) => DecisionList::Failed(too_many()),
-                (_, Some(reason), _) => DecisionList::Failed(format!("{resource}: {reason}")),
+                (_, Some(reason), _) => DecisionList::Failed(reason.clone()),
                 (_, None, None) => return None,
                 (_, None, Some(listed)) => {
                     objects += listed.len();
@@ -129,7 +135,7 @@ impl Table {
                     }
                 }
             };
-            Some((resource.clone(), list))
+            Some((watched.resource.clone(), list))
         };
         self.watched.iter().map(list).collect()
     }
@@ -219,7 +225,7 @@ mod tests {
         assert!(table.handle(1, Event::Failed(refusal())));
         assert!(!table.handle(1, Event::Failed(refusal())), "the same reason is no news");
         let away = told(&table);
-        assert!(away.starts_with("as: one; bs: ! bs of x.example/v1: "), "{away}");
+        assert!(away.starts_with("as: one; bs: ! ") && away.contains("no such resource"), "{away}");
         // A list that is cut off half-way is none.
         table.handle(0, Event::Listing);
         table.handle(0, Event::Seen(object("as", "two", 0)));

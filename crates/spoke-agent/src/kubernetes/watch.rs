@@ -193,7 +193,12 @@ async fn list<M: Clone, T>(
 }
 
 fn object_of<T>(read: &impl Read<T>, json: &str) -> Result<T, Refusal> {
-    read(json).map_err(|error| Refusal::unreachable(&format!("an object cannot be read: {error}")))
+    let refused = |error| Refusal {
+        kind: RefusalKind::Unavailable,
+        message: format!("an object cannot be read: {error}"),
+        retry_after: None,
+    };
+    read(json).map_err(refused)
 }
 
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use e2e::fleet::{Fleet, FleetOptions};
 use e2e::scenario::scenario;
 use serde_json::Value;
 
-use crate::fixture::{LIMIT, SET_FILE, all_healthy, commit, gone, parked, uid};
+use crate::fixture::{LIMIT, SET_FILE, all_healthy, gone, parked, uid};
 
 const CRD: &str = include_str!("fixture/decision-crd.yaml");
 const SET: &str = include_str!("fixture/decision-set.yaml");
@@ -44,6 +44,13 @@ async fn decide(fleet: &mut Fleet, at: &str, name: &str, chosen: &[&str]) -> Res
     plane.kubectl_ok(&patch).await.map(drop)
 }
 
+/// Makes the hub look at Git; that there are problems is what these tests are about.
+async fn look(fleet: &Fleet) -> Result<()> {
+    let said = fleet.muster(&["refresh"]).await?;
+    ensure!(said.stderr.contains("problem: "), "{}{}", said.stdout, said.stderr);
+    Ok(())
+}
+
 /// Waits until the hub shows this of what the agent of a cluster reports.
 async fn reported(fleet: &Fleet, shown: impl Fn(&Value) -> bool) -> Result<()> {
     fleet
@@ -71,7 +78,9 @@ fn the_decisions_of_one_cluster_steer_the_fleet_and_its_absence_does_not() {
         // Nothing is there yet, which is not the same as nothing being chosen.
         reported(&fleet, |view| view["problems"][0].as_str().is_some()).await?;
         let set = SET.replace("REPOSITORY", fleet.repository.url());
-        let first = commit(&fleet, &[CONFIG, (SET_FILE, &set)], "web where it is placed").await?;
+        let files = [CONFIG, (SET_FILE, &set)];
+        let first = fleet.repository.commit_files(&files, "web where it is placed").await?;
+        look(&fleet).await?;
         problem(&fleet, "no placementdecisions").await?;
 
         for cluster in ["eu-1", "eu-2"] {
@@ -89,6 +98,8 @@ fn the_decisions_of_one_cluster_steer_the_fleet_and_its_absence_does_not() {
         decide(&mut fleet, "eu-1", "second", &["eu-2"]).await?;
         all_healthy(&fleet, &["web-eu-1", "web-eu-2"], &first).await?;
 
+        let log = fleet.member("eu-2")?.spoke.log_text();
+        ensure!(log.contains("does not take decision objects from this cluster"), "{log}");
         an_agent_that_is_away_takes_nothing_with_it(&mut fleet, &first).await?;
         what_stays_away_is_removed_within_the_budget(&mut fleet).await?;
         fleet.stop().await
@@ -100,7 +111,7 @@ async fn an_agent_that_is_away_takes_nothing_with_it(fleet: &mut Fleet, first: &
     member.spoke.kill()?;
     member.plane.kubectl_ok(&["delete", "placementdecisions", "second"]).await?;
     problem(fleet, "eu-1 is disconnected since").await?;
-    fleet.refresh().await?;
+    look(fleet).await?;
     fleet.member("eu-1")?.spoke.restart()?;
     problem(fleet, "second of the placementdecisions").await?;
     all_healthy(fleet, &["web-eu-1", "web-eu-2"], first).await
