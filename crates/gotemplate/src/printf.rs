@@ -250,6 +250,7 @@ fn bad_verb(spec: &Spec, verb: char, value: &Value) -> Vec<u8> {
 
 fn format_one(spec: &Spec, verb: char, value: &Value) -> Vec<u8> {
     match (verb, value) {
+        ('T', Value::Missing | Value::Nil) => pad(spec, b"<nil>".to_vec()),
         ('T', value) => pad(spec, cut(spec, value.type_name().as_bytes())),
         ('v', Value::Missing | Value::Nil) => pad(spec, b"<nil>".to_vec()),
         ('p' | 'w', value) => bad_verb(spec, verb, value),
