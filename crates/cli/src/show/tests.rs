@@ -312,6 +312,33 @@ fn a_cluster_on_hold_in_full() {
 }
 
 #[test]
+fn a_cluster_that_reports_decisions_in_full() {
+    let decisions = json!({"decisions": {"at": ago(90), "objects": 3,
+        "problems": ["placements of x.example/v1: forbidden"]}});
+    check(
+        clusters::sheet(&cluster("mgmt", &decisions), NARROW),
+        expect![[r#"
+            Name:          mgmt
+            State:         Connected
+            Seen:          now, connected
+            Applications:  12 (12 synced, 11 healthy)
+            Kubernetes:    v1.36.3
+            Agent:         0.1.0
+            Certificate:   valid until 2023-12-13T22:13:20Z (29d)
+            Decisions:     3 objects, reported 2023-11-14T22:11:50Z (1m ago)
+            Decisions that cannot be seen:
+              placements of x.example/v1: forbidden
+            Labels:
+              env=prod
+              region=eu
+            Tools:
+              helm=4.0.1
+              kustomize=5.8.0
+        "#]],
+    );
+}
+
+#[test]
 fn a_cluster_that_is_away_in_full() {
     check(
         clusters::sheet(&all_clusters()[2], NARROW),

@@ -34,6 +34,8 @@ pub(super) use report::Told;
 const CONFIRM_AFTER: Duration = Duration::from_secs(60);
 /// The most former objects that are kept for that time. With more, nothing counts as gone.
 const MAX_EARLIER: usize = 2_000;
+/// The end of a time that has not begun.
+const NO_LIST_YET: Duration = Duration::MAX;
 /// The most problems about objects of one name.
 const MAX_CLASHES: usize = 20;
 /// Where the decisions are in a status, unless the ConfigMap says otherwise.
@@ -132,7 +134,8 @@ impl Believed {
     pub(super) fn next_due(&self) -> Option<Duration> {
         let due = |known: &Known| {
             let earlier = known.earlier.iter().map(|earlier| earlier.until);
-            earlier.chain(known.unsure.map(|(until, _)| until)).min()
+            let unsure = known.unsure.map(|(until, _)| until).filter(|until| *until != NO_LIST_YET);
+            earlier.chain(unsure).min()
         };
         self.resources.values().filter_map(due).min()
     }
@@ -203,14 +206,14 @@ impl Believed {
 impl Known {
     fn first() -> Self {
         // The end of this minute is set when the first list comes.
-        Self { unsure: Some((Duration::MAX, "no list has come yet")), ..Self::default() }
+        Self { unsure: Some((NO_LIST_YET, "no list has come yet")), ..Self::default() }
     }
 
     /// A list that came whole takes the place of the one before.
     fn list(&mut self, objects: &[DecisionObject], now: Duration) {
         self.trouble = None;
         let until = now.saturating_add(CONFIRM_AFTER);
-        if self.unsure.is_some_and(|(until, _)| until == Duration::MAX) {
+        if self.unsure.is_some_and(|(until, _)| until == NO_LIST_YET) {
             self.unsure =
                 Some((until, "they were listed for the first time since the hub started"));
         }
@@ -253,7 +256,7 @@ impl Known {
             .map(|reason| whole(format!("the {resource} of {cluster} are as they were: {reason}")))
             .collect();
         // Without a list there is nothing that could be gone.
-        let unsure = self.unsure.filter(|(until, _)| *until != Duration::MAX);
+        let unsure = self.unsure.filter(|(until, _)| *until != NO_LIST_YET);
         unseen.extend(unsure.map(|(_, why)| {
             whole(format!(
                 "of the {resource} of {cluster} nothing counts as gone before {} seconds have \

@@ -215,6 +215,7 @@ fn what_cannot_be_listed_stays_as_it_was_and_hides_nothing_else() {
     world.wait(MINUTE);
     only(&world.reasons(), "as they were: forbidden");
     assert_eq!(world.objects(), "p=eu");
+    assert_eq!(world.believed.next_due(), None);
     // Neither is a resource gone that the agent no longer looks at.
     world.tell([("others", DecisionList::Whole(Vec::new()))]);
     only(&world.reasons(), "does not watch them any more");
