@@ -74,16 +74,23 @@ impl<'t> Cursor<'t> {
 
     /// Goes over one character that is no line break.
     pub(super) fn skip(&mut self) {
-        if let Some(char) = self.char() {
-            self.at += char.len_utf8();
-            self.mark.index += 1;
-            self.mark.column += 1;
-        }
+        let length = match self.text.as_bytes().get(self.at) {
+            None => return,
+            // Nearly all characters are of this kind.
+            Some(byte) if byte.is_ascii() => 1,
+            Some(_) => self.char().map_or(1, char::len_utf8),
+        };
+        self.at += length;
+        self.mark.index += 1;
+        self.mark.column += 1;
     }
 
     /// Goes over one character and keeps it.
     pub(super) fn read(&mut self, into: &mut String) {
-        into.extend(self.char());
+        match self.text.as_bytes().get(self.at) {
+            Some(byte) if byte.is_ascii() => into.push(char::from(*byte)),
+            _ => into.extend(self.char()),
+        }
         self.skip();
     }
 
