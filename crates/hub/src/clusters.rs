@@ -24,7 +24,7 @@ use crate::enrol::{
     JoinedIdentity, KubeSystem, LabelChange, NewToken, Refusal,
 };
 use crate::fleet::ClusterSource;
-use crate::pki::{Lifetime, Pki, Serial};
+use crate::pki::{Lifetime, Pki, Serial, Shown};
 use crate::session::Registry;
 use crate::store::Store;
 
@@ -97,13 +97,16 @@ impl Clusters {
     pub(crate) async fn admit(
         &self,
         cluster: &ClusterName,
-        serial: Serial,
+        shown: Shown,
         hello: &Hello,
         now: Timestamp,
     ) -> Result<SignedRecord, Parting> {
-        let opened = match self.enrolment.open(cluster, serial, now).await {
+        let opened = match self.enrolment.open(cluster, shown.serial, now).await {
             Err(EnrolError::Refused(Refusal::UnknownCluster { .. })) => {
-                self.take_back(cluster, serial, hello, now).await
+                self.take_back(cluster, shown.serial, hello, now).await
+            }
+            Err(EnrolError::Refused(Refusal::UnknownSerial { .. })) => {
+                self.catch_up(cluster, shown, now).await
             }
             opened => opened,
         };
@@ -140,6 +143,22 @@ impl Clusters {
         let adoption = Adoption { cluster, serial, record, signature };
         let record = self.enrolment.adopt(adoption, now).await?;
         tracing::warn!(%cluster, "a cluster that the store did not know was taken back");
+        self.bump();
+        Ok(record)
+    }
+
+    /// A certificate that is younger than the store, which was restored.
+    async fn catch_up(
+        &self,
+        cluster: &ClusterName,
+        shown: Shown,
+        now: Timestamp,
+    ) -> Result<ClusterRecord, EnrolError> {
+        if self.revocations.holds(shown.serial) {
+            return Err(Refusal::Revoked { cluster: cluster.clone() }.into());
+        }
+        let record = self.enrolment.catch_up(cluster, shown, now).await?;
+        tracing::warn!(%cluster, serial = %shown.serial, "a certificate that is newer than the store is taken");
         self.bump();
         Ok(record)
     }

@@ -53,9 +53,10 @@ impl v1::enrolment_server::Enrolment for EnrolmentService {
         &self,
         request: Request<v1::RenewRequest>,
     ) -> Result<Response<v1::Identity>, Status> {
-        let (cluster, serial) = cluster_of(&request, &self.fleet_name)?;
+        let (cluster, shown) = cluster_of(&request, &self.fleet_name)?;
         let now = Timestamp(self.clock.wall_ms());
-        let renewed = self.clusters.renew(&cluster, serial, &request.get_ref().csr, now).await;
+        let renewed =
+            self.clusters.renew(&cluster, shown.serial, &request.get_ref().csr, now).await;
         Ok(Response::new(renewed.map_err(|error| refused(&error))?.into()))
     }
 }

@@ -22,7 +22,7 @@ use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 use tonic::{Request, Status};
 
-use crate::pki::Serial;
+use crate::pki::{self, Serial, Shown};
 
 /// How long a client may take for its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ pub(crate) struct Peer {
 #[derive(Debug, Clone)]
 pub(crate) struct Certified {
     pub(crate) identity: Identity,
-    pub(crate) serial: Serial,
+    pub(crate) shown: Shown,
 }
 
 /// A connection whose handshake is done.
@@ -143,7 +143,9 @@ fn certified(leaf: &CertificateDer<'_>) -> io::Result<Certified> {
     let identity = Identity::parse(&uri).map_err(|error| refuse(error.to_string()))?;
     let serial = Serial::of_certificate(leaf);
     let serial = serial.ok_or_else(|| refuse("the certificate's serial is not ours".to_owned()))?;
-    Ok(Certified { identity, serial })
+    let issued_at = pki::issued_at(leaf);
+    let issued_at = issued_at.ok_or_else(|| refuse("the certificate has no dates".to_owned()))?;
+    Ok(Certified { identity, shown: Shown { serial, issued_at } })
 }
 
 fn certificate_of<T>(request: &Request<T>) -> Result<&Certified, Status> {
@@ -152,14 +154,14 @@ fn certificate_of<T>(request: &Request<T>) -> Result<&Certified, Status> {
     certified.ok_or_else(|| Status::unauthenticated("this needs a client certificate"))
 }
 
-/// The cluster whose certificate this is, and the certificate's serial.
+/// The cluster whose certificate this is, and what it says of itself.
 pub(crate) fn cluster_of<T>(
     request: &Request<T>,
     fleet: &str,
-) -> Result<(ClusterName, Serial), Status> {
-    let Certified { identity, serial } = certificate_of(request)?;
+) -> Result<(ClusterName, Shown), Status> {
+    let Certified { identity, shown } = certificate_of(request)?;
     match identity.cluster(fleet) {
-        Some(cluster) => Ok((cluster.clone(), *serial)),
+        Some(cluster) => Ok((cluster.clone(), *shown)),
         None => Err(Status::permission_denied("this needs a cluster's certificate")),
     }
 }

@@ -16,7 +16,7 @@ use super::record::{
     token_key,
 };
 use super::{KubeSystem, LabelChange, NewToken, Refusal, TokenScope};
-use crate::pki::{self, Lifetime, Pki, PkiError, Serial, SubjectKey};
+use crate::pki::{self, Lifetime, Pki, PkiError, Serial, Shown, SubjectKey};
 use crate::store::record::{self, Versioned};
 use crate::store::{Store, StoreError, Watch};
 
@@ -379,6 +379,16 @@ impl Enrolment {
         };
         let adopted = self.settle(decide).await?;
         Ok(machine::may_stay(&adopted, serial).map(|()| adopted)?)
+    }
+
+    /// Takes a certificate that is newer than all that the store knows of its cluster.
+    pub async fn catch_up(
+        &self,
+        cluster: &ClusterName,
+        shown: Shown,
+        now: Timestamp,
+    ) -> Result<ClusterRecord, EnrolError> {
+        self.settle(|| Ok(machine::catch_up(&self.existing(cluster)?, shown, now))).await
     }
 
     fn read(&self, cluster: &ClusterName) -> Result<Option<Versioned<ClusterRecord>>, StoreError> {

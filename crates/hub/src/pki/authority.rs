@@ -263,6 +263,11 @@ fn fleet_of(certificate: &CertificateDer<'_>, path: &Path) -> Result<FleetName, 
     FleetName::new(name).map_err(|error| PkiError::NoFleet { path: path.to_owned(), source: error })
 }
 
+/// When a certificate of ours was made, to the second.
+pub fn issued_at(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    validity(certificate).map(|(from, _)| later(from, BACKDATE))
+}
+
 pub(super) fn validity(certificate: &CertificateDer<'_>) -> Option<(Timestamp, Timestamp)> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
     let validity = parsed.validity();

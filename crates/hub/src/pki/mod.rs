@@ -19,11 +19,11 @@ mod server;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use authority::{Issued, OperatorIdentity, Pki};
+pub use authority::{Issued, OperatorIdentity, Pki, issued_at};
 pub use csr::{CsrError, SubjectKey};
 pub use files::write_private;
 pub use lifetime::{Lifetime, LifetimeError};
-pub use serial::{Serial, SerialError};
+pub use serial::{Serial, SerialError, Shown};
 
 use std::io;
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use model::status::Timestamp;
 use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -14,6 +15,14 @@ use super::{PkiError, random};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Serial(u128);
+
+/// What a verified certificate of ours says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    pub serial: Serial,
+    /// By the clock of the hub that made it, to the second.
+    pub issued_at: Timestamp,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("a serial number is 1 to 32 hexadecimal digits and not zero")]

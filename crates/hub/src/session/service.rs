@@ -23,7 +23,7 @@ use crate::fleet::board::{ClusterDesired, DesiredBoard};
 use crate::fleet::{DecisionReports, FleetHandle, Reporter};
 use crate::ledger::{Ledger, NewRecord};
 use crate::listen::cluster_of;
-use crate::pki::Serial;
+use crate::pki::{Serial, Shown};
 use crate::status::{ClusterStatus, StatusBoard};
 
 /// Messages on their way to one spoke. The machine has one batch, one `SyncComplete`, one
@@ -61,12 +61,12 @@ impl v1::spoke_session_server::SpokeSession for SessionService {
         &self,
         request: Request<Streaming<v1::SpokeMessage>>,
     ) -> Result<Response<Self::ConnectStream>, Status> {
-        let (cluster, serial) = cluster_of(&request, &self.fleet_name)?;
+        let (cluster, shown) = cluster_of(&request, &self.fleet_name)?;
         let (outbox, receiver) = mpsc::channel(OUTBOX);
         let service = self.clone();
         let stream = request.into_inner();
         self.supervisor.spawn(format!("session {cluster}"), async move {
-            if let Err(parting) = service.session(&cluster, serial, stream, &outbox).await {
+            if let Err(parting) = service.session(&cluster, shown, stream, &outbox).await {
                 tracing::info!(%cluster, code = parting.code, reason = parting.message, "session over");
                 let farewell = ToSpoke::GoAway(parting).into();
                 // The spoke may be gone already; then nobody needs to be told.
@@ -107,7 +107,7 @@ impl SessionService {
     async fn session(
         &self,
         cluster: &ClusterName,
-        serial: Serial,
+        shown: Shown,
         mut stream: Streaming<v1::SpokeMessage>,
         outbox: &Outbox,
     ) -> Result<(), Parting> {
@@ -116,7 +116,7 @@ impl SessionService {
             let message = format!("the certificate is of {cluster}, not of {}", hello.cluster);
             return Err(parting("WrongCluster", message, 600_000));
         }
-        let record = self.clusters.admit(cluster, serial, &hello, self.now()).await?;
+        let record = self.clusters.admit(cluster, shown, &hello, self.now()).await?;
         self.fleet.clusters_changed();
         let ticket = self.registry.open(cluster);
         let reporter = self.decisions.open(cluster, ticket.term);
@@ -138,7 +138,7 @@ impl SessionService {
         let mut session = Session { service: self, cluster, outbox, machine, status, reporter };
         let ended = match session.act(actions).await {
             Err(parting) => Err(parting),
-            Ok(()) => session.converse(serial, stream, desired, ticket).await,
+            Ok(()) => session.converse(shown.serial, stream, desired, ticket).await,
         };
         session.status.closed(self.now());
         // A successor may have published already: then this snapshot is old news.

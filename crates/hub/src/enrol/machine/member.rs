@@ -9,7 +9,7 @@ use crate::enrol::record::{
 };
 use crate::enrol::{Refusal, labels};
 use crate::ledger::NewRecord;
-use crate::pki::{Lifetime, Serial};
+use crate::pki::{Lifetime, Serial, Shown};
 use crate::store::Transaction;
 use crate::store::record::{Versioned, put};
 
@@ -53,6 +53,34 @@ pub(in crate::enrol) fn open(
             refused(Refusal::UnknownSerial { cluster: record.name.clone(), serial })
         }
     }
+}
+
+/// Takes a certificate that the record does not know, when the authority made it after all those
+/// that it does know: then the store was restored from before a renewal. An older one stays
+/// refused: it was forgotten after it was replaced, and who shows it has a copy.
+pub(in crate::enrol) fn catch_up(
+    cluster: &Versioned<ClusterRecord>,
+    shown: Shown,
+    now: Timestamp,
+) -> Decided<ClusterRecord> {
+    let Shown { serial, issued_at } = shown;
+    let record = &cluster.value;
+    let known = record.current.iter().chain(&record.next).chain(&record.past);
+    let newest = known.map(|credential| credential.issued_at).max();
+    let is_unknown = matches!(record.credential(serial), Standing::Unknown);
+    let current = record.current.as_ref().filter(|_| newest.is_some_and(|at| issued_at > at));
+    let (Some(current), true, true) = (current, is_unknown, record.is_active()) else {
+        return open(cluster, serial, now);
+    };
+    let lifetime = current.lifetime;
+    let mut next = record.clone();
+    let forgotten = next.succeed(Credential { serial, spki: None, issued_at, lifetime });
+    let key = cluster_key(&record.name);
+    let transaction = Transaction::new().replace(key, Some(cluster), &next);
+    let message = format!("certificate {serial} is newer than this store, which was restored");
+    let entry = by_cluster(&record.name, now, "CertificateTakenBack", message);
+    let transaction = with_ledger(forget(transaction, forgotten), &[entry]);
+    Decided { transaction, outcome: Ok(next) }
 }
 
 /// A certificate that was replaced is used again: recorded, and refused.

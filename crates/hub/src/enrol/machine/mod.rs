@@ -11,7 +11,9 @@ pub(super) use join::{
 };
 pub use join::{MAX_TOKEN_TTL, NewToken, TokenScope};
 pub use member::{KubeSystem, LabelChange};
-pub(super) use member::{adopt, approve, bind_kube_system, may_stay, open, relabel, renew, revoke};
+pub(super) use member::{
+    adopt, approve, bind_kube_system, catch_up, may_stay, open, relabel, renew, revoke,
+};
 
 use model::name::ClusterName;
 use model::status::Timestamp;

@@ -53,6 +53,33 @@ async fn a_lost_renewal_is_repeated_and_its_certificate_is_void() {
 }
 
 #[tokio::test]
+async fn a_certificate_is_taken_back_when_it_is_newer_than_a_restored_store() {
+    let hub = hub();
+    let name = cluster("eu-1");
+    let (first, _) = hub.joined("eu-1").await;
+    let second = hub.enrolment.renew(&name, first.serial, &key(), at(15 * DAY)).await.unwrap();
+    let shown = |issued_at| Shown { serial: Serial::random().unwrap(), issued_at };
+    // One that is as old as the newest that is known may be a copy of what was forgotten.
+    for day in [0, 10, 15] {
+        let old = refusal(hub.enrolment.catch_up(&name, shown(at(day * DAY)), at(31 * DAY)).await);
+        assert!(matches!(old, Refusal::UnknownSerial { .. }), "{day}: {old}");
+    }
+    let newer = shown(at(30 * DAY));
+    let taken = hub.enrolment.catch_up(&name, newer, at(31 * DAY)).await.unwrap();
+    assert_eq!(taken.current.map(|current| current.serial), Some(newer.serial));
+    assert_eq!(hub.count("CertificateTakenBack"), 1);
+    hub.enrolment.open(&name, newer.serial, at(32 * DAY)).await.unwrap();
+    for before in [first.serial, second.serial] {
+        let old = refusal(hub.enrolment.open(&name, before, at(33 * DAY)).await);
+        assert!(matches!(old, Refusal::Superseded { .. }), "{old}");
+    }
+    hub.enrolment.renew(&name, newer.serial, &key(), at(45 * DAY)).await.unwrap();
+    hub.enrolment.revoke(&name, "operator/ada", "lost", at(46 * DAY)).await.unwrap();
+    let revoked = refusal(hub.enrolment.catch_up(&name, shown(at(47 * DAY)), at(47 * DAY)).await);
+    assert!(matches!(revoked, Refusal::Revoked { .. }), "{revoked}");
+}
+
+#[tokio::test]
 async fn what_is_remembered_of_old_certificates_is_bounded() {
     let hub = hub();
     let name = cluster("eu-1");

@@ -14,7 +14,7 @@ use rcgen::KeyPair;
 use super::*;
 use crate::ledger::{Filter, Ledger};
 use crate::pki::tests::{authority, cluster, csr};
-use crate::pki::{Lifetime, Pki, Serial};
+use crate::pki::{Lifetime, Pki, Serial, Shown};
 use crate::store::memory::MemoryStore;
 use crate::store::{Prefix, Store};
 
