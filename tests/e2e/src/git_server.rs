@@ -21,6 +21,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -101,9 +102,16 @@ impl GitServer {
     }
 
     async fn listen(&mut self) -> Result<()> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))
-            .await
-            .with_context(|| format!("cannot listen on port {}", self.port))?;
+        // While nothing listened, somebody's connection may have been given the port for a moment.
+        let mut bound = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await;
+        for _ in 0..100 {
+            if bound.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            bound = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await;
+        }
+        let listener = bound.with_context(|| format!("cannot listen on port {}", self.port))?;
         self.serving.spawn(accept(listener, Arc::clone(&self.shared)));
         Ok(())
     }
